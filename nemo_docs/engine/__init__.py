@@ -1,0 +1,1 @@
+"""Everything that crosses the engine's door is token ids and numbers."""

@@ -1,0 +1,1 @@
+"""Key/value caches. Given numbers, never a model."""

@@ -1,0 +1,1 @@
+"""Documents to pages to passages in SQLite: readers, languages, search. Knows nothing of language models."""
