@@ -1,7 +1,7 @@
 """The shape of a model: the numbers of `params.json`, nothing else.
 
-Fields have no defaults, so a key that a file lacks fails at load and not as silently wrong arithmetic. `head_dim` stands
-on its own: NeMo's is 128, not dim / n_heads = 160, the bug that most ports of NeMo began with.
+Fields have no defaults, so a key that a file lacks fails at load and not as silently wrong arithmetic. `head_dim`
+stands on its own: NeMo's is 128, not dim / n_heads = 160, the bug that most ports of NeMo began with.
 """
 
 from __future__ import annotations

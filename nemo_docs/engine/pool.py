@@ -1,0 +1,60 @@
+"""Caches of recent sequences, kept within a budget of bytes.
+
+Each window of a document keeps a cache of its own, so a second question finds every window that the first one read. The
+least recently used goes first. A cache in use is out of the pool: eviction cannot touch it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nemo_docs.kv.cache import KVCache, KVLayout
+
+
+class CachePool:
+    """Finds the cache that shares most with a prompt.
+
+    Args:
+        layout: What a new cache is made of.
+        max_bytes: What the resting caches may hold together.
+    """
+
+    def __init__(self, layout: KVLayout, max_bytes: int) -> None:
+        self._layout = layout
+        self._max_bytes = max_bytes
+        self._resting: list[KVCache] = []  # least recently used first
+
+    def take(self, ids: Sequence[int], boundaries: Sequence[int], capacity: int) -> KVCache:
+        """A cache cut back to what it shares with the prompt, or a new one; no longer in the pool.
+
+        A cache that holds more of another prompt than it shares with this one is copied from, not cut: a preamble that
+        all windows share must not cost a window that was read.
+
+        Args:
+            ids: The prompt.
+            boundaries: Ends of its chunks that may be reused.
+            capacity: Tokens that the cache will need in all.
+        """
+        shared, best = max(
+            ((cache.reusable(ids, boundaries), index) for index, cache in enumerate(self._resting)), default=(0, -1)
+        )
+        if shared:
+            found = self._resting[best]
+            if 2 * shared >= found.chunk_ends[-1]:
+                self._resting.pop(best)
+                found.truncate(shared)
+                found.reserve(capacity)
+                return found
+            return found.copy_of(shared, capacity)
+        self._make_room(capacity)
+        return KVCache(self._layout, capacity)
+
+    def give(self, cache: KVCache) -> None:
+        """Put a cache to rest as the most recently used one."""
+        self._resting.append(cache)
+        self._make_room(0)
+
+    def _make_room(self, tokens: int) -> None:
+        incoming = tokens * self._layout.bytes_per_token
+        while self._resting and incoming + sum(cache.n_bytes for cache in self._resting) > self._max_bytes:
+            self._resting.pop(0)

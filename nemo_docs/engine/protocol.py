@@ -1,0 +1,212 @@
+"""What crosses the engine's door: plain, frozen, versioned data. Token ids and numbers, never text, never a callback.
+
+A request is a prompt in segments and a small program over the decoder. Segments say where chunks must end: the
+preamble, a window of a document, a question. The program says what may be generated: forced tokens, a verbatim copy
+out of given tokens, a choice among options, free text. Because all of it is data, the same request can be answered by
+an engine in this process or in another one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VERSION = 1
+"""Of requests and events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a token is drawn from the logits."""
+
+    temperature: float = 0.0
+    """0 takes the likeliest token."""
+    top_p: float = 1.0
+    """Draw from the smallest set of tokens whose probabilities add up to this."""
+    seed: int = 0
+    """Two requests that are equal in all else draw the same tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bans:
+    """Tokens that free text may not hold."""
+
+    always: tuple[int, ...] = ()
+    """Never drawn."""
+    openers: tuple[int, ...] = ()
+    """Tokens behind which `after_opener` applies."""
+    after_opener: tuple[int, ...] = ()
+    """Not drawn directly behind an opener."""
+
+
+@dataclass(frozen=True, slots=True)
+class Force:
+    """Tokens that the program writes itself."""
+
+    ids: tuple[int, ...]
+    """In order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """Text that the model writes."""
+
+    max_tokens: int
+    """The step ends with reason `length` behind this many."""
+    stops: tuple[int, ...]
+    """Ids that end the step with reason `stop`; they are not emitted."""
+    bans: Bans = Bans()
+    """What may not be drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A place where a copy may begin."""
+
+    position: int
+    """Index into the source."""
+    log_weight: float
+    """Added to the model's own log-probability; the prior of whoever asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A verbatim stretch of `source`, wherever the weights and the model say."""
+
+    source: tuple[int, ...]
+    """The tokens that may be copied, without anything that must be skipped."""
+    starts: tuple[Start, ...]
+    """Where a copy may begin; at least one."""
+    ends: tuple[int, ...]
+    """Ascending positions behind which a copy may end (exclusive)."""
+    max_tokens: int
+    """A copy ends here at the latest, with reason `length`."""
+    min_tokens: int = 1
+    """Ends that come sooner are passed over."""
+    model_weight: float = 1.0
+    """What the model's log-probability counts beside the starts' weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of several continuations."""
+
+    ids: tuple[int, ...]
+    """What is written when it is chosen; at least one token."""
+    log_weight: float = 0.0
+    """Added to the model's mean log-probability a token."""
+    goto: int | None = None
+    """The step that follows, by index, later than this one; None for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """The model takes the likeliest of some continuations."""
+
+    options: tuple[Option, ...]
+    """At least one."""
+
+
+Step = Force | Free | Copy | Choose
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A prompt and what to do behind it."""
+
+    segments: tuple[tuple[int, ...], ...]
+    """The prompt; every segment closes a chunk. The last is the question and is always computed."""
+    steps: tuple[Step, ...] = ()
+    """The program; without steps the prompt is only read."""
+    sampling: Sampling = Sampling()
+    """How free text is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """How likely are these continuations? Each is seen from the prompt alone, none sees another."""
+
+    segments: tuple[tuple[int, ...], ...]
+    """The prompt that all share."""
+    branches: tuple[tuple[int, ...], ...]
+    """The continuations, each of at least one token more than `tail`."""
+    tail: int
+    """Only the last `tail` tokens of each branch are scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefilled:
+    """Progress of reading a prompt."""
+
+    done: int
+    """Tokens in the cache."""
+    of: int
+    """Tokens in the prompt."""
+    cached: int
+    """Tokens that were there already."""
+    seconds_left: float | None
+    """Expected; None before the first chunk is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepBegan:
+    """A step of the program begins."""
+
+    step: int
+    """Its index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token was generated or copied; forced ones are not reported."""
+
+    step: int
+    """Index of its step."""
+    id: int
+    """The token."""
+    position: int | None = None
+    """Where it stands in the source of a copy, once that is certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step of the program is over."""
+
+    step: int
+    """Its index."""
+    reason: str
+    """`stop`, `length`, `end` (of a copy), `chosen`, `forced`."""
+    choice: int | None = None
+    """Index of the chosen option."""
+    start: int | None = None
+    """Where a copy began in its source."""
+    end: int | None = None
+    """Where it ended, exclusive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The answer to a score request."""
+
+    values: tuple[float, ...]
+    """Mean log-probability a token of each branch's tail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every request."""
+
+    reason: str
+    """`done` or `cancelled`."""
+    tokens_cached: int
+    """Prompt tokens that were not computed again."""
+    tokens_prefilled: int
+    """Prompt tokens that were computed."""
+    tokens_generated: int
+    """Tokens generated or copied."""
+    prefill_s: float
+    """Seconds spent reading the prompt."""
+    generate_s: float
+    """Seconds spent on the program."""
+
+
+EngineEvent = Prefilled | StepBegan | Token | StepEnded | Scored | Finished

@@ -1,0 +1,39 @@
+"""How much work reading tokens is, and what is left of it.
+
+The linear layers cost the same for every token; attention grows with what stands before it. Both are counted in
+multiply-adds, so the time left of a long prompt is not extrapolated from its cheap beginning.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from nemo_docs.model.config import ModelConfig
+
+
+def reading_work(config: ModelConfig, start: int, end: int) -> float:
+    """Multiply-adds of computing the tokens start..end of a prompt, attention and linear layers."""
+    tokens = end - start
+    linear = (config.n_parameters - 2 * config.vocab_size * config.dim * (0.5 if config.tied else 1.0)) * tokens
+    pairs = tokens * (start + end) / 2
+    return linear + 2.0 * config.n_layers * config.n_heads * config.head_dim * pairs
+
+
+class ReadingClock:
+    """Expects the time left from the work done so far.
+
+    Args:
+        config: The model's shape.
+        done: Tokens that are there already.
+        of: Tokens in all.
+    """
+
+    def __init__(self, config: ModelConfig, *, done: int, of: int) -> None:
+        self._config, self._from, self._of = config, done, of
+        self._began = perf_counter()
+
+    def seconds_left(self, done: int) -> float:
+        """Seconds until all tokens are read, if the machine goes on as it did."""
+        finished = reading_work(self._config, self._from, done)
+        remaining = reading_work(self._config, done, self._of)
+        return (perf_counter() - self._began) * remaining / finished

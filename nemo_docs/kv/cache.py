@@ -1,0 +1,142 @@
+"""The working KV cache of one sequence, in memory.
+
+Keys are kept as they are attended to (rotated), head-major, so that one layer's past is a plain slice: on a CPU decode
+over a head-major slice is two to three times faster than over a token-major one. The cache knows which token ids it
+holds and where the chunks that computed them ended. Reuse goes by whole chunks: then a warm run does exactly the
+arithmetic of a cold one after the shared prefix, in the same shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+GROWTH_TOKENS = 256
+"""Capacity is rounded up to this many tokens, so that a follow-up seldom has to move the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class KVLayout:
+    """What one token needs in a cache."""
+
+    n_layers: int
+    """Transformer blocks."""
+    n_kv_heads: int
+    """Key/value heads, K."""
+    head_dim: int
+    """Width of a head, D."""
+    dtype: torch.dtype
+    """Element type of keys and values."""
+    device: torch.device
+    """Where they live."""
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Keys and values of every layer."""
+        return 2 * self.n_layers * self.n_kv_heads * self.head_dim * self.dtype.itemsize
+
+
+class KVCache:
+    """Keys and values of one sequence of tokens.
+
+    Tokens enter in two steps: `write` fills a layer's rows while the model runs, `commit` makes them count. A forward
+    pass that is cancelled between layers therefore leaves nothing behind.
+    """
+
+    def __init__(self, layout: KVLayout, capacity: int) -> None:
+        self.layout = layout
+        self.ids: list[int] = []
+        """Ids of the tokens held."""
+        self.chunk_ends: list[int] = []
+        """Lengths at which a prefilled chunk ended; decoded tokens add none."""
+        self._k, self._v = self._allocate(capacity)  # [L, K, C, D] each
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that fit without growing."""
+        return self._k.shape[2]
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held."""
+        return self.capacity * self.layout.bytes_per_token
+
+    def __len__(self) -> int:
+        """Tokens held."""
+        return len(self.ids)
+
+    def reserve(self, tokens: int) -> None:
+        """Make room for `tokens` in all, keeping what is held."""
+        if tokens <= self.capacity:
+            return
+        old_k, old_v, held = self._k, self._v, len(self)
+        self._k, self._v = self._allocate(tokens)
+        self._k[:, :, :held] = old_k[:, :, :held]
+        self._v[:, :, :held] = old_v[:, :, :held]
+
+    def write(self, layer: int, k: Tensor, v: Tensor) -> None:
+        """Put the keys and values of the tokens that follow those held.
+
+        Shapes: k, v [K, T, D].
+        """
+        start = len(self)
+        self._k[layer, :, start : start + k.shape[1]] = k
+        self._v[layer, :, start : start + v.shape[1]] = v
+
+    def past(self, layer: int, tokens: int) -> tuple[Tensor, Tensor]:
+        """The first `tokens` keys and values of a layer; rows just written may be included.
+
+        Shapes: two views of [K, tokens, D].
+        """
+        return self._k[layer, :, :tokens], self._v[layer, :, :tokens]
+
+    def commit(self, ids: Sequence[int], *, ends_chunk: bool) -> None:
+        """Count tokens whose rows every layer has written."""
+        self.ids.extend(ids)
+        if ends_chunk:
+            self.chunk_ends.append(len(self))
+
+    def truncate(self, tokens: int) -> None:
+        """Forget everything behind the first `tokens` tokens."""
+        del self.ids[tokens:]
+        while self.chunk_ends and self.chunk_ends[-1] > tokens:
+            self.chunk_ends.pop()
+
+    def copy_of(self, tokens: int, capacity: int) -> KVCache:
+        """A new cache that holds the first `tokens` tokens of this one."""
+        other = KVCache(self.layout, capacity)
+        other._k[:, :, :tokens] = self._k[:, :, :tokens]
+        other._v[:, :, :tokens] = self._v[:, :, :tokens]
+        other.ids = self.ids[:tokens]
+        other.chunk_ends = [end for end in self.chunk_ends if end <= tokens]
+        return other
+
+    def reusable(self, ids: Sequence[int], boundaries: Sequence[int]) -> int:
+        """How many leading tokens a prompt shares with this cache, counted in whole chunks.
+
+        Args:
+            ids: The prompt.
+            boundaries: Ends of the prompt's own chunks, ascending; a chunk counts when the cache computed it with the
+                same bounds.
+
+        Returns:
+            The largest end of a chunk up to which ids and chunk bounds are both equal; 0 if there is none.
+        """
+        shared = 0
+        for mine, wanted in zip(self.chunk_ends, boundaries, strict=False):
+            if mine != wanted or self.ids[shared:mine] != list(ids[shared:mine]):
+                break
+            shared = mine
+        return shared
+
+    def _allocate(self, tokens: int) -> tuple[Tensor, Tensor]:
+        rounded = -(-tokens // GROWTH_TOKENS) * GROWTH_TOKENS
+        lay = self.layout
+        shape = (lay.n_layers, lay.n_kv_heads, rounded, lay.head_dim)
+        return (
+            torch.empty(shape, dtype=lay.dtype, device=lay.device),
+            torch.empty(shape, dtype=lay.dtype, device=lay.device),
+        )

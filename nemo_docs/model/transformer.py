@@ -1,0 +1,169 @@
+"""A Mistral-style decoder as plain tensors and one forward pass.
+
+There is no module tree: a block is six matrices. Query, key and value projections are one matrix, gate and up
+projections another, because on a CPU and in decode the number of calls is what costs. Weights are read one tensor at a
+time, straight into their place, so that loading peaks near the final size.
+
+Dimensions: T new tokens, H query heads, K key/value heads, D head size, V vocabulary.
+
+Source: mistral-inference `transformer_layers.py`; arXiv:2310.06825.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nemo_docs.kv.cache import KVCache, KVLayout
+from nemo_docs.model.attention import Past, attend
+from nemo_docs.model.config import ModelConfig
+from nemo_docs.model.rope import RotaryTable, rotate
+
+LAST_ROW = slice(-1, None)
+"""The only row of logits that reading a prompt needs: at NeMo's size one is 512 KiB."""
+
+
+class TensorSource(Protocol):
+    """Where weights come from: native names, native layout, read when asked for."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """The shape that the weights have."""
+        ...
+
+    def load(self, name: str, *, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Read one tensor to its device and dtype."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The weights of one layer."""
+
+    attention_norm: Tensor
+    """[dim]"""
+    wqkv: Tensor
+    """Rows of wq, wk, wv. [(H + 2K) * D, dim]"""
+    wo: Tensor
+    """[dim, H * D]"""
+    ffn_norm: Tensor
+    """[dim]"""
+    w13: Tensor
+    """Rows of w1 (gate) and w3 (up). [2 * hidden_dim, dim]"""
+    w2: Tensor
+    """[dim, hidden_dim]"""
+
+
+class Transformer:
+    """The model: weights, and a forward pass that appends to a cache.
+
+    Args:
+        source: Where weights are read from.
+        device: Where they go.
+        dtype: What they are stored and multiplied in.
+        on_layer: Called with (layers read, layers in all) while loading; may raise to stop.
+    """
+
+    def __init__(
+        self,
+        source: TensorSource,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        on_layer: Callable[[int, int], None] = lambda done, of: None,
+    ) -> None:
+        self.config = source.config
+        self.device, self.dtype = device, dtype
+
+        def read(*names: str) -> Tensor:
+            tensors = [source.load(f"{name}.weight", device=device, dtype=dtype) for name in names]
+            return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+
+        self._embedding = read("tok_embeddings")  # [V, dim]
+        self._blocks = []
+        for n in range(self.config.n_layers):
+            on_layer(n, self.config.n_layers)
+            at = f"layers.{n}"
+            self._blocks.append(
+                Block(
+                    attention_norm=read(f"{at}.attention_norm"),
+                    wqkv=read(f"{at}.attention.wq", f"{at}.attention.wk", f"{at}.attention.wv"),
+                    wo=read(f"{at}.attention.wo"),
+                    ffn_norm=read(f"{at}.ffn_norm"),
+                    w13=read(f"{at}.feed_forward.w1", f"{at}.feed_forward.w3"),
+                    w2=read(f"{at}.feed_forward.w2"),
+                )
+            )
+        self._norm = read("norm")  # [dim]
+        self._output = self._embedding if self.config.tied else read("output")  # [V, dim]
+        self._rotary = RotaryTable(self.config.head_dim, self.config.rope_theta, device)
+        on_layer(self.config.n_layers, self.config.n_layers)
+
+    @property
+    def kv_layout(self) -> KVLayout:
+        """The cache that this model writes."""
+        c = self.config
+        return KVLayout(c.n_layers, c.n_kv_heads, c.head_dim, self.dtype, self.device)
+
+    @torch.inference_mode()
+    def forward(
+        self,
+        ids: Sequence[int],
+        cache: KVCache,
+        *,
+        positions: Sequence[int] | None = None,
+        mask: Tensor | None = None,
+        rows: Tensor | slice = LAST_ROW,
+        between_layers: Callable[[], None] = lambda: None,
+    ) -> Tensor:
+        """Run new tokens behind those that the cache holds; write their keys and values, uncommitted.
+
+        Args:
+            ids: The new tokens, T of them.
+            cache: What they see, and where they are written.
+            positions: Their positions; by default they follow the cache.
+            mask: Which new token sees which, [T, T] bool; by default the causal triangle.
+            rows: Which of the T rows go through the output layer: a slice, or indices.
+            between_layers: Called before each layer; raises to cancel.
+
+        Returns:
+            Logits, fp32 [rows, V].
+        """
+        start, tokens = len(cache), len(ids)
+        cache.reserve(start + tokens)
+        where = range(start, start + tokens) if positions is None else positions
+        cos, sin = self._rotary.at(torch.tensor(where, device=self.device))  # [T, D/2]
+        x = self._embedding[torch.tensor(ids, device=self.device)]  # [T, dim]
+        for n, block in enumerate(self._blocks):
+            between_layers()
+            x = x + self._attention(n, block, self._normed(x, block.attention_norm), cache, cos, sin, mask)
+            gate, up = F.linear(self._normed(x, block.ffn_norm), block.w13).chunk(2, dim=-1)  # [T, hidden] each
+            x = x + F.linear(F.silu(gate) * up, block.w2)
+        return F.linear(self._normed(x[rows], self._norm), self._output).float()
+
+    def _attention(
+        self, n: int, block: Block, x: Tensor, cache: KVCache, cos: Tensor, sin: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """Shapes: x [T, dim]; cos, sin [T, D/2] -> [T, dim]."""
+        c, tokens, start = self.config, x.shape[0], len(cache)
+        heads = F.linear(x, block.wqkv).view(tokens, -1, c.head_dim)  # [T, H + 2K, D]
+        turned = rotate(heads[:, : c.n_heads + c.n_kv_heads], cos, sin)
+        turned = turned.transpose(0, 1)  # [H + K, T, D]
+        q, k = turned[: c.n_heads], turned[c.n_heads :]
+        v = heads[:, c.n_heads + c.n_kv_heads :].transpose(0, 1)  # [K, T, D]
+        cache.write(n, k, v)
+        if tokens == 1:
+            out = attend(q, [Past(*cache.past(n, start + 1))], own=None)
+        else:
+            out = attend(q, [Past(*cache.past(n, start))], own=(k, v), mask=mask)
+        return F.linear(out.transpose(0, 1).reshape(tokens, -1), block.wo)
+
+    def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
+        """RMSNorm: statistics in fp32, the product in the model's dtype, as the reference does. Shapes: x [T, dim]."""
+        wide = x.float()
+        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.config.norm_eps)).to(x.dtype) * weight

@@ -1,0 +1,57 @@
+"""A tiny real model: random weights in NeMo's proportions (head_dim is not dim / n_heads, four queries a KV head)."""
+
+from __future__ import annotations
+
+import torch
+
+from nemo_docs.model.config import ModelConfig
+from nemo_docs.model.transformer import Transformer
+
+CPU = torch.device("cpu")
+
+TINY = ModelConfig(
+    dim=40,
+    n_layers=3,
+    head_dim=16,
+    hidden_dim=96,
+    n_heads=4,
+    n_kv_heads=1,
+    norm_eps=1e-5,
+    vocab_size=97,
+    rope_theta=1_000_000.0,
+    tied=False,
+)
+
+
+class RandomWeights:
+    """Weights of a shape, drawn from a seed."""
+
+    def __init__(self, config: ModelConfig = TINY, seed: int = 0) -> None:
+        self.config = config
+        self._seed = seed
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        c = self.config
+        width, kv_width = c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim
+        shapes = {
+            "tok_embeddings": (c.vocab_size, c.dim),
+            "output": (c.vocab_size, c.dim),
+            "wq": (width, c.dim),
+            "wk": (kv_width, c.dim),
+            "wv": (kv_width, c.dim),
+            "wo": (c.dim, width),
+            "w1": (c.hidden_dim, c.dim),
+            "w2": (c.dim, c.hidden_dim),
+            "w3": (c.hidden_dim, c.dim),
+        }
+        return shapes.get(name.removesuffix(".weight").split(".")[-1], (c.dim,))
+
+    def load(self, name: str, *, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(hash((self._seed, *name.encode())) % 2**31)
+        shape = self.shape(name)
+        spread = torch.randn(shape, generator=generator)
+        return (1 + 0.1 * spread if len(shape) == 1 else spread * shape[-1] ** -0.5).to(device, dtype)
+
+
+def tiny_model(seed: int = 0, dtype: torch.dtype = torch.float32) -> Transformer:
+    return Transformer(RandomWeights(seed=seed), device=CPU, dtype=dtype)

@@ -1,0 +1,65 @@
+"""Attention in merged pieces equals attention over everything at once, in every form."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nemo_docs.model.attention import Past, attend, plain
+
+H, K, D = 4, 2, 8
+
+
+def whole(q, k, v, seen):
+    """Softmax over all keys at once. Shapes: q [H, T, D]; k, v [K, S, D]; seen [T, S]."""
+    k, v = k.repeat_interleave(H // K, 0), v.repeat_interleave(H // K, 0)
+    scores = (q @ k.transpose(1, 2)) * D**-0.5
+    return scores.masked_fill(~seen, float("-inf")).softmax(-1) @ v
+
+
+def random(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+@pytest.mark.parametrize("cuts", [[0], [5], [300], [2, 3, 100]])
+@pytest.mark.parametrize("tokens", [1, 6])
+def test_pieces_of_a_past_merge_to_the_whole(cuts, tokens):
+    total = sum(cuts) + tokens
+    q, k, v = random(H, tokens, D), random(K, total, D), random(K, total, D)
+    past, at = [], 0
+    for size in cuts:
+        past.append(Past(k[:, at : at + size], v[:, at : at + size]))
+        at += size
+    seen = torch.ones(tokens, total, dtype=torch.bool).tril(total - tokens)
+    got = attend(q, past, own=(k[:, at:], v[:, at:]))
+    torch.testing.assert_close(got, whole(q, k, v, seen), atol=1e-5, rtol=1e-5)
+
+
+def test_mask_says_who_sees_whom():
+    q, k, v = random(H, 5, D), random(K, 9, D), random(K, 9, D)
+    own = torch.eye(5, dtype=torch.bool) | (torch.arange(5) == 0)
+    got = attend(q, [Past(k[:, :4], v[:, :4])], own=(k[:, 4:], v[:, 4:]), mask=own)
+    seen = torch.cat((torch.ones(5, 4, dtype=torch.bool), own), dim=1)
+    torch.testing.assert_close(got, whole(q, k, v, seen), atol=1e-5, rtol=1e-5)
+
+
+def test_weight_of_a_piece_multiplies_its_scores():
+    q, k, v = random(H, 1, D), random(K, 9, D), random(K, 9, D)
+    got = attend(
+        q, [Past(k[:, :4], v[:, :4], log_weight=torch.tensor(3.0).log().item()), Past(k[:, 4:], v[:, 4:])], None
+    )
+    thrice = whole(q, torch.cat((k[:, :4],) * 3 + (k[:, 4:],), 1), torch.cat((v[:, :4],) * 3 + (v[:, 4:],), 1),
+                   torch.ones(1, 17, dtype=torch.bool))  # fmt: skip
+    torch.testing.assert_close(got, thrice, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_plain_form_in_slices_equals_the_fused_one(causal, monkeypatch):
+    monkeypatch.setattr("nemo_docs.model.attention.PLAIN_SCORE_ELEMENTS", 7 * H * 3)
+    q, k, v = random(H, 7, D), random(H, 7, D), random(H, 7, D)
+    out, lse = plain(q, k, v, causal=causal, mask=None)
+    wanted, wanted_lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        q[None], k[None], v[None], 0.0, causal
+    )
+    torch.testing.assert_close(out, wanted[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(lse, wanted_lse[0], atol=1e-5, rtol=1e-5)
