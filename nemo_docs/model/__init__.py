@@ -1,1 +1,1 @@
-"""NeMo in plain torch, its weights, its tokenizers, and the catalogue of models. Knows nothing of engines or documents."""
+"""NeMo in plain torch, its weights, its tokenizers, and the catalogue of models. Knows no engine, no document."""
