@@ -1,0 +1,1 @@
+"""Weights on disk: one protocol, three layouts (Mistral's own, Hugging Face's, GGUF)."""
