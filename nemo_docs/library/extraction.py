@@ -1,0 +1,215 @@
+"""The parent's side of extraction: start the child, take its pages as they come, never wait for ever.
+
+Whatever happens in the child, the caller gets one outcome for each page and can go on: a page that takes too long is
+given up and the child started anew behind it; a child that dies costs the page that it was reading.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nemo_docs.errors import Encrypted, Unreadable
+from nemo_docs.library.clean import clean_line
+from nemo_docs.library.records import PageStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost.
+
+    Attributes:
+        file_bytes: Size of the file.
+        memory_bytes: Of the child's address space (POSIX).
+        open_s: Wall-clock seconds until the number of pages is known.
+        page_s: Wall-clock seconds for one page.
+        file_s: Wall-clock seconds for the file in one go; adding it again goes on behind the last page.
+    """
+
+    file_bytes: int = 1 << 30
+    memory_bytes: int = 4 << 30
+    open_s: float = 120.0
+    page_s: float = 60.0
+    file_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that a reader can read: how many pages it has, what reads it, the SHA-256 of what was read."""
+
+    pages: int
+    extractor: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """What came of one page: raw text, or why there is none."""
+
+    number: int
+    status: PageStatus
+    raw: str = ""
+    note: str = ""
+
+
+def extract(
+    path: str, reader: str, *, start: int = 1, password: str | None = None, limits: Limits
+) -> Generator[Opened | RawPage, None, None]:
+    """Read a file in a child process: first what it is, then its pages in order.
+
+    The child lives as long as the generator; close the generator to end it.
+
+    Args:
+        path: Absolute path of the file.
+        reader: "module:Class", a row of READERS.
+        start: First page to read, from 1.
+        password: For an encrypted file.
+        limits: What it may cost.
+
+    Raises:
+        Encrypted: If the file needs a password, or the one given is wrong.
+        Unreadable: If it cannot be opened, or takes longer than `limits.file_s`; pages given before are good.
+    """
+    deadline = time.monotonic() + limits.file_s
+    name = clean_line(os.path.basename(path))
+    opened: Opened | None = None
+    while opened is None or start <= opened.pages:
+        with _child(path, reader, start, password, limits) as messages:
+            now = _opening(messages, name, limits)
+            if opened is None:
+                yield now
+            elif now != opened:
+                raise Unreadable(f"{name} changed while it was read.", hint="Add it again.")
+            opened = now
+            while start <= opened.pages:
+                page = _next_page(messages, start, name, limits, deadline)
+                yield page
+                start += 1
+                if page.status is PageStatus.TIMEOUT or page.note == _DIED:
+                    break
+
+
+_DIED = "the reader died on this page"
+
+
+def _opening(messages: _Messages, name: str, limits: Limits) -> Opened:
+    message = messages.get(limits.open_s)
+    if message is None:
+        raise Unreadable(f"{name} cannot be read: it took longer than {limits.open_s:g} seconds to open.")
+    if "opened" in message:
+        return Opened(**message["opened"])
+    failed = message.get("failed", {"kind": "", "reason": "the reader died when it opened it"})
+    if failed["kind"] == Encrypted.__name__:
+        raise Encrypted(f"{name} cannot be read: {failed['reason']}.", hint="Add it again with --password.")
+    raise Unreadable(
+        f"{name} cannot be read: {clean_line(failed['reason']).rstrip('.')}.",
+        hint="Open it in another program to see whether it is sound.",
+    )
+
+
+def _next_page(messages: _Messages, number: int, name: str, limits: Limits, deadline: float) -> RawPage:
+    left = deadline - time.monotonic()
+    message = messages.get(min(limits.page_s, left)) if left > 0 else None
+    if message is None and time.monotonic() >= deadline:
+        raise Unreadable(
+            f"{name} took longer than {limits.file_s:g} seconds; {number - 1} pages were kept.",
+            hint="Add it again to go on behind them.",
+        )
+    if message is None:
+        return RawPage(number, PageStatus.TIMEOUT, note=f"it took longer than {limits.page_s:g} seconds")
+    if "page" not in message:
+        return RawPage(number, PageStatus.ERROR, note=_DIED)
+    page = message["page"]
+    if page["failure"]:
+        return RawPage(number, PageStatus.ERROR, note=clean_line(page["failure"]))
+    return RawPage(number, PageStatus.OK, raw=page["raw"])
+
+
+class _Messages:
+    """The child's lines, taken with a time limit. A thread reads them, as no system can wait on all kinds of pipe."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._lines: queue.Queue[bytes] = queue.Queue(maxsize=8)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stdout: Any) -> None:
+        for line in stdout:
+            self._put(line)
+        self._put(b"")
+
+    def _put(self, line: bytes) -> None:
+        while not self._closed.is_set():
+            try:
+                self._lines.put(line, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def get(self, timeout_s: float) -> dict[str, Any] | None:
+        """The next message; empty at the child's end; None when the time is over."""
+        try:
+            line = self._lines.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        message: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+        return message
+
+    def close(self) -> None:
+        """End the thread; the child must have ended before."""
+        self._closed.set()
+        self._thread.join()
+
+
+@contextmanager
+def _child(path: str, reader: str, start: int, password: str | None, limits: Limits) -> Iterator[_Messages]:
+    request = {
+        "path": os.fsencode(path).hex(),
+        "reader": reader,
+        "start": start,
+        "password": password,
+        "file_bytes": limits.file_bytes,
+        "memory_bytes": limits.memory_bytes,
+        "cpu_s": int(limits.open_s + limits.file_s) + 1,
+    }
+    root = str(Path(__file__).parents[2])
+    search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(
+        # -P: the folder that the user happens to stand in is no place to import from
+        [sys.executable, "-P", "-m", "nemo_docs.library.extract"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": search},
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    messages = _Messages(process)
+    try:
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it died at once; the next message says so
+        with closing(messages):
+            try:
+                yield messages
+            finally:
+                process.kill()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()

@@ -1,0 +1,223 @@
+"""From paths to documents: find the files, read each in a child process, commit page by page.
+
+Killed at any moment it loses nothing that was committed and doubles nothing: a version says how many pages it has, its
+ledger how many are there, and adding the file again goes on behind the last. A file that fails never stops the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nemo_docs.errors import LibraryError, NemoDocsError, NoTextLayer, NothingFound, Unreadable
+from nemo_docs.library.clean import CleanText, clean, clean_line
+from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, IngestEvent, PageDone, Totals
+from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
+from nemo_docs.library.languages import UNKNOWN, detect
+from nemo_docs.library.readers import HEAD_BYTES, READERS, reader_name
+from nemo_docs.library.records import PageStatus, VersionStatus
+from nemo_docs.library.store import Library, NewPage, Version
+
+
+def add(
+    library: Library,
+    paths: Iterable[str | Path],
+    *,
+    password: str | None = None,
+    limits: Limits | None = None,
+) -> Iterator[IngestEvent]:
+    """Add files, and folders with all that is in them, to the library.
+
+    Stop by closing the iterator: what was committed stays.
+
+    Args:
+        library: Open for writing.
+        paths: Files and folders. In folders, hidden files and files that no reader knows are left alone and counted.
+        password: For encrypted files.
+        limits: What one file may cost.
+
+    Yields:
+        For each file FileStarted, PageDone for each page, and one of FileDone, FileSkipped and FileFailed; for a path
+        with nothing to read FileFailed alone; at the end Totals.
+
+    Raises:
+        LibraryError: If the library cannot be written.
+    """
+    found = _find(paths)
+    totals = Totals(failed=len(found.failures), unsupported=found.unsupported, hidden=found.hidden)
+    yield from found.failures
+    for position, path in enumerate(found.files, 1):
+        yield FileStarted(path, position, len(found.files))
+        with closing(_add_file(library, path, password, limits or Limits())) as events:
+            for event in events:
+                match event:
+                    case PageDone():
+                        totals = replace(totals, pages=totals.pages + 1)
+                    case FileDone():
+                        totals = replace(totals, added=totals.added + 1)
+                    case FileSkipped():
+                        totals = replace(totals, already=totals.already + 1)
+                    case FileFailed():
+                        totals = replace(totals, failed=totals.failed + 1)
+                yield event
+    yield totals
+
+
+@dataclass
+class _Found:
+    files: list[str] = field(default_factory=list)
+    failures: list[FileFailed] = field(default_factory=list)
+    unsupported: int = 0
+    hidden: int = 0
+
+
+def _find(paths: Iterable[str | Path]) -> _Found:
+    """The files that the paths name, each once, those of a folder in the order of their names."""
+    found = _Found()
+    for given in map(str, paths):
+        path = os.path.abspath(given)
+        if os.path.isdir(path):
+            before = len(found.files)
+            _walk(path, found)
+            if len(found.files) == before:
+                error = NothingFound(
+                    f"The folder {clean_line(given)} holds no file that can be read.",
+                    hint=f"Readable are {', '.join(READERS)}.",
+                )
+                found.failures.append(FileFailed(path, error))
+        elif os.path.lexists(path):
+            found.files.append(path)
+        else:
+            error = NothingFound(f"There is no file or folder {clean_line(given)}.", hint="Check the path's spelling.")
+            found.failures.append(FileFailed(given, error))
+    found.files = list(dict.fromkeys(found.files))
+    return found
+
+
+def _walk(folder: str, found: _Found) -> None:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.startswith("."):
+                found.hidden += 1
+            elif os.path.splitext(name)[1].lower() in READERS:
+                found.files.append(os.path.join(parent, name))
+            else:
+                found.unsupported += 1
+
+
+def _add_file(library: Library, path: str, password: str | None, limits: Limits) -> Generator[IngestEvent, None, None]:
+    handle = ""
+    try:
+        sha256, reader = _look_at(path, limits)
+        version = library.version(sha256, path)
+        if version and version.status is VersionStatus.COMPLETE and version.is_current:
+            if not os.path.exists(version.path):  # the file has moved
+                library.move(version, path)
+                version = replace(version, path=path)
+            yield FileSkipped(path, version.handle, version.title, version.path)
+            return
+        is_new_version = bool(version and not version.is_current)
+        if version and version.status is VersionStatus.COMPLETE:  # bytes that the path has had before are back
+            yield _finish(library, version, path, resumed_at=1, is_new_version=True)
+            return
+        start = version.pages_read + 1 if version else 1
+        language = version.language if version else UNKNOWN
+        with closing(extract(path, reader, start=start, password=password, limits=limits)) as pages:
+            opened = next(pages)
+            assert isinstance(opened, Opened)
+            if opened.sha256 != sha256:
+                raise Unreadable(
+                    f"{clean_line(os.path.basename(path))} changed while it was read.", hint="Add it again."
+                )
+            version = library.start_version(path=path, title=_title(path), sha256=sha256, pages=opened.pages)
+            handle = version.handle
+            is_new_version = not version.is_current
+            for raw in pages:
+                assert isinstance(raw, RawPage)
+                page = _page(raw, opened.extractor, language)
+                language = page.language
+                if library.add_page(version, page):
+                    characters = len(page.text.text) if page.text else 0
+                    yield PageDone(path, handle, version.title, page.number, opened.pages, page.status, characters)
+        yield _finish(library, version, path, resumed_at=start, is_new_version=is_new_version)
+    except LibraryError:
+        raise
+    except NemoDocsError as error:
+        yield FileFailed(path, error, handle)
+
+
+def _look_at(path: str, limits: Limits) -> tuple[str, str]:
+    """A file's SHA-256 and its reader.
+
+    Raises:
+        Unreadable: If it is no file that a reader knows.
+    """
+    name = clean_line(os.path.basename(path))
+    if not os.path.isfile(path):
+        raise Unreadable(f"{name} cannot be read: it is not a regular file.", hint="Give a file or a folder.")
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                raise Unreadable(f"{name} is empty: it has 0 bytes.", hint="Copy or download it again.")
+            if size > limits.file_bytes:
+                raise Unreadable(f"{name} has {size:,} bytes; the limit is {limits.file_bytes:,}.", hint="Split it.")
+            reader = reader_name(path, file.read(HEAD_BYTES))
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Unreadable(f"{name} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
+    if reader is None:
+        raise Unreadable(f"{name} is of a kind that no reader knows.", hint=f"Readable are {', '.join(READERS)}.")
+    return sha256, reader
+
+
+def _page(raw: RawPage, extractor: str, language: str) -> NewPage:
+    """One page as it will be stored; a page too short to tell its language is taken to be in its neighbour's."""
+    if raw.status is not PageStatus.OK:
+        return NewPage(raw.number, extractor, raw.status, raw.note, language)
+    text: CleanText = clean(raw.raw)
+    if not text.text:
+        return NewPage(raw.number, extractor, PageStatus.EMPTY, "no text layer", language, raw.raw, text)
+    detected = detect(text.text)
+    return NewPage(
+        raw.number, extractor, PageStatus.OK, "", language if detected == UNKNOWN else detected, raw.raw, text
+    )
+
+
+def _finish(library: Library, version: Version, path: str, *, resumed_at: int, is_new_version: bool) -> FileDone:
+    """Make the version current and say what it holds.
+
+    Raises:
+        NoTextLayer: If none of its pages has any text; the version stays, with its ledger.
+        NothingFound: If the document has been removed meanwhile.
+    """
+    finished = library.finish(version)
+    if finished is None:
+        raise NothingFound(f"{version.title} was removed while it was read.", hint="Add it again to have it.")
+    if finished.pages_without_text == finished.pages:
+        raise NoTextLayer(
+            f"{version.title} has no text layer: all {finished.pages} pages are images or blank.",
+            hint=f"It is kept as {version.handle}; make its text readable with an OCR program, then add that file.",
+        )
+    return FileDone(
+        path=path,
+        handle=finished.handle,
+        title=finished.title,
+        pages=finished.pages,
+        pages_without_text=finished.pages_without_text,
+        characters=finished.characters,
+        language=finished.language,
+        resumed_at=resumed_at,
+        is_new_version=is_new_version,
+    )
+
+
+def _title(path: str) -> str:
+    """The file's name, as users know it, made harmless."""
+    return clean_line(os.path.basename(path)) or "untitled"

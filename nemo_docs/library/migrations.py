@@ -1,0 +1,91 @@
+"""The schema, one step after the other; each step and its record are one transaction.
+
+`user_version` is the number of steps, so that the read path knows a newer program's library without sqlite-utils.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("nemo_docs")
+
+
+@migrations()
+def m001_documents_to_passages(db: Database) -> None:
+    """Documents, their versions, the ledger of pages, texts with raw output and map, passages and their index."""
+    for statement in _M001:
+        db.execute(statement)
+
+
+_M001 = (
+    # One row: the last handle given, as a number. It outlives the documents, so no handle is given twice.
+    "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
+    "INSERT INTO counters VALUES ('handles', 0)",
+    """CREATE TABLE documents (
+        id INTEGER PRIMARY KEY,
+        handle TEXT NOT NULL UNIQUE,
+        title TEXT NOT NULL,
+        version INTEGER REFERENCES versions(id)
+    )""",
+    """CREATE TABLE versions (
+        id INTEGER PRIMARY KEY,
+        document INTEGER NOT NULL REFERENCES documents(id),
+        sha256 TEXT NOT NULL,
+        path NOT NULL,
+        added TEXT NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('reading', 'complete')),
+        pages INTEGER NOT NULL,
+        language TEXT NOT NULL,
+        UNIQUE (document, sha256)
+    )""",
+    "CREATE INDEX versions_sha256 ON versions(sha256)",
+    "CREATE INDEX versions_path ON versions(path)",
+    """CREATE TABLE pages (
+        id INTEGER PRIMARY KEY,
+        version INTEGER NOT NULL REFERENCES versions(id),
+        number INTEGER NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('ok', 'empty', 'error', 'timeout')),
+        characters INTEGER NOT NULL,
+        dropped INTEGER NOT NULL,
+        extractor TEXT NOT NULL,
+        language TEXT NOT NULL,
+        note TEXT NOT NULL,
+        text INTEGER REFERENCES texts(id),
+        UNIQUE (version, number)
+    )""",
+    """CREATE TABLE texts (
+        id INTEGER PRIMARY KEY,
+        page INTEGER NOT NULL REFERENCES pages(id),
+        sha256 TEXT NOT NULL,
+        extractor TEXT NOT NULL,
+        text TEXT NOT NULL,
+        raw BLOB NOT NULL,
+        map BLOB NOT NULL,
+        UNIQUE (page, sha256)
+    )""",
+    """CREATE TABLE passages (
+        id INTEGER PRIMARY KEY,
+        version INTEGER NOT NULL REFERENCES versions(id),
+        text INTEGER NOT NULL REFERENCES texts(id),
+        ordinal INTEGER NOT NULL,
+        start INTEGER NOT NULL,
+        "end" INTEGER NOT NULL,
+        language TEXT NOT NULL,
+        terms TEXT NOT NULL,
+        UNIQUE (version, ordinal)
+    )""",
+    "CREATE INDEX passages_text ON passages(text)",
+    # Terms come ready made from analysis.py; the tokenizer only splits them at spaces. unicode61 takes marks for
+    # separators unless told otherwise, which would cut every Hindi word.
+    """CREATE VIRTUAL TABLE passage_index USING fts5 (
+        terms, content = 'passages', content_rowid = 'id',
+        tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
+    )""",
+    """CREATE TRIGGER passages_insert AFTER INSERT ON passages BEGIN
+        INSERT INTO passage_index (rowid, terms) VALUES (new.id, new.terms);
+    END""",
+    """CREATE TRIGGER passages_delete AFTER DELETE ON passages BEGIN
+        INSERT INTO passage_index (passage_index, rowid, terms) VALUES ('delete', old.id, old.terms);
+    END""",
+    "PRAGMA user_version = 1",
+)

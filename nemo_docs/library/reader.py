@@ -1,0 +1,320 @@
+"""The read path of list, show, pages and search: the standard library's sqlite3 on the library's file, read-only.
+
+It knows the schema that migrations.py builds, and imports neither sqlite-utils nor anything heavier: these commands
+answer in the time that Python takes to start. A file that is not there reads as an empty library.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nemo_docs.errors import LibraryError, NothingFound, UsageError
+from nemo_docs.library.records import Document, Hit, Page, PageStatus, PageText, PassageScore, VersionStatus
+
+SCHEMA_VERSION = 1
+"""The newest schema that this program knows; the number of migrations."""
+BUSY_TIMEOUT_S = 30.0
+
+_DOCUMENTS = """
+    SELECT d.handle, d.title, v.path, v.sha256, v.added, v.status, v.pages, v.language,
+           count(p.id) AS pages_read,
+           coalesce(sum(p.id IS NOT NULL AND p.status <> 'ok'), 0) AS pages_without_text,
+           coalesce(sum(p.characters), 0) AS characters,
+           (SELECT count(*) FROM versions w WHERE w.document = d.id) AS versions
+    FROM documents d JOIN versions v ON v.id = d.version LEFT JOIN pages p ON p.version = v.id
+    GROUP BY d.id ORDER BY d.id
+"""
+_MATCHES = """
+    SELECT p.id, p.version, p.text, p.ordinal, p.start, p."end", p.language, -bm25(passage_index) AS score
+    FROM passage_index JOIN passages p ON p.id = passage_index.rowid JOIN documents d ON d.version = p.version
+    WHERE passage_index MATCH :query AND p.language = :language
+"""
+
+
+class LibraryReader:
+    """A read-only view of the library, safe beside a process that writes. A context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the library's file.
+
+        Args:
+            path: The database; may not exist.
+
+        Raises:
+            LibraryError: If it is not a library, or belongs to a newer program.
+        """
+        self._path = path
+        self._connection = connect_read_only(path) if path.exists() else None
+
+    def __enter__(self) -> LibraryReader:
+        """The reader itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def documents(self) -> list[Document]:
+        """All documents in the order of their handles, each with its current version."""
+        return [_document(row) for row in self._rows(_DOCUMENTS)]
+
+    def resolve(self, reference: str, *, for_removal: bool = False) -> Document:
+        """The document that a user means.
+
+        Args:
+            reference: An exact handle, else the existing path of a file in the library, else a unique part of a title.
+            for_removal: Take handles and paths only.
+
+        Raises:
+            NothingFound: If no document answers to it.
+            UsageError: If several titles do; the hint names them.
+        """
+        documents = self.documents()
+        for document in documents:
+            if document.handle == reference:
+                return document
+        if os.path.exists(reference):
+            known = {os.path.realpath(document.path): document for document in documents}
+            if found := known.get(os.path.realpath(reference)):
+                return found
+        if for_removal:
+            raise NothingFound(
+                f"No document has the handle or path {reference!r}.",
+                hint="Removing takes a handle or a path; nemo-docs list shows them.",
+            )
+        part = reference.casefold().strip()
+        candidates = [document for document in documents if part and part in document.title.casefold()]
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            names = ", ".join(f"{document.handle} ({document.title})" for document in candidates[:8])
+            more = ", …" if len(candidates) > 8 else ""
+            message = f"{reference!r} is part of {len(candidates)} titles: {names}{more}."
+            raise UsageError(message, hint="Give a handle.")
+        raise NothingFound(
+            f"No document has the handle, path or title {reference!r}.",
+            hint="nemo-docs list shows what there is." if documents else "The library is empty: nemo-docs add FILE.",
+        )
+
+    def pages(self, document: Document | str) -> list[Page]:
+        """The ledger of the document's current version, in page order."""
+        rows = self._rows(
+            """SELECT p.number, p.status, p.characters, p.dropped, p.extractor, p.language,
+                      coalesce(t.sha256, '') AS text_sha256, p.note
+               FROM documents d JOIN pages p ON p.version = d.version LEFT JOIN texts t ON t.id = p.text
+               WHERE d.handle = ? ORDER BY p.number""",
+            (_handle(document),),
+        )
+        return [Page(**{**dict(row), "status": PageStatus(row["status"])}) for row in rows]
+
+    def page_texts(self, document: Document | str) -> list[PageText]:
+        """The current texts of all pages that have one, in page order."""
+        return [PageText(**dict(row)) for row in self._rows(f"{_PAGE_TEXTS} ORDER BY p.number", (_handle(document),))]
+
+    def page_text(self, document: Document | str, number: int) -> PageText:
+        """The current text of one page.
+
+        Raises:
+            NothingFound: If there is no such page, or it has no text.
+        """
+        rows = self._rows(f"{_PAGE_TEXTS} AND p.number = ?", (_handle(document), number))
+        if not rows:
+            raise NothingFound(
+                f"Document {_handle(document)} has no text on a page {number}.",
+                hint=f"nemo-docs pages {_handle(document)} shows its pages.",
+            )
+        return PageText(**dict(rows[0]))
+
+    def search(self, query: str, documents: Iterable[Document | str] | None = None, limit: int = 20) -> list[Hit]:
+        """The passages that match best, best first.
+
+        A passage matches if it holds any word of the query in any form that its own language gives the word. The query
+        is words, never syntax.
+
+        Args:
+            query: Any text.
+            documents: Look in these only; None looks in all.
+            limit: Hits at most.
+
+        Raises:
+            LibraryError: If the index cannot be read.
+        """
+        where, values = "", {}
+        if documents is not None:
+            handles = {_handle(document) for document in documents}
+            values = {f"handle{i}": handle for i, handle in enumerate(sorted(handles))}
+            where = f"AND d.handle IN ({', '.join(f':{name}' for name in values)})"
+        with self._snapshot():
+            found = self._matches(query, f"{where} ORDER BY score DESC, p.id LIMIT :limit", {**values, "limit": limit})
+            found.sort(key=lambda row: (-row["score"], row["id"]))
+            return [self._hit(row, query) for row in found[:limit]]
+
+    def passage_scores(self, document: Document | str, query: str) -> list[PassageScore]:
+        """The score of every passage of one document that matches, in page order."""
+        with self._snapshot():
+            rows = self._matches(query, "AND d.handle = :handle", {"handle": _handle(document)})
+            pages = self._rows(
+                "SELECT p.text, p.number FROM documents d JOIN pages p ON p.version = d.version WHERE d.handle = ?",
+                (_handle(document),),
+            )
+        numbers = {row["text"]: row["number"] for row in pages}
+        scores = [PassageScore(numbers[row["text"]], row["start"], row["end"], row["score"]) for row in rows]
+        return sorted(scores, key=lambda score: (score.page, score.start))
+
+    def _matches(self, query: str, rest: str, values: dict[str, Any]) -> list[sqlite3.Row]:
+        """Passages of every language, each asked for in its own way."""
+        from nemo_docs.library.analysis import terms
+
+        found: list[sqlite3.Row] = []
+        for row in self._rows("SELECT DISTINCT language FROM passages"):
+            if words := list(dict.fromkeys(terms(query, row["language"]))):
+                match = " OR ".join(f'"{word}"' for word in words)
+                found += self._rows(f"{_MATCHES} {rest}", {**values, "query": match, "language": row["language"]})
+        return found
+
+    def _hit(self, row: sqlite3.Row, query: str) -> Hit:
+        from nemo_docs.library.analysis import terms, tokens
+
+        (place,) = self._rows(
+            """SELECT d.handle, d.title, p.number, t.sha256, t.text
+               FROM texts t JOIN pages p ON p.id = t.page JOIN versions v ON v.id = p.version
+               JOIN documents d ON d.id = v.document WHERE t.id = ?""",
+            (row["text"],),
+        )
+        start, end = row["start"], row["end"]
+        passage = place["text"][start:end]
+        wanted = frozenset(terms(query, row["language"]))
+        return Hit(
+            document=place["handle"],
+            title=place["title"],
+            passage=row["ordinal"],
+            page=place["number"],
+            start=start,
+            end=end,
+            text_sha256=place["sha256"],
+            text=passage,
+            score=row["score"],
+            highlights=_merged(
+                (start + token.start, start + token.end)
+                for token in tokens(passage, row["language"], singles=True)
+                if token.term in wanted
+            ),
+        )
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """One state of the library for several queries, whatever another process writes meanwhile."""
+        self._rows("BEGIN")
+        try:
+            yield
+        finally:
+            self._rows("ROLLBACK")
+
+    def _rows(self, sql: str, values: Any = ()) -> list[sqlite3.Row]:
+        if self._connection is None:
+            return []
+        with database_errors(self._path):
+            return self._connection.execute(sql, values).fetchall()
+
+
+_PAGE_TEXTS = """
+    SELECT p.number, t.text, t.sha256
+    FROM documents d JOIN pages p ON p.version = d.version JOIN texts t ON t.id = p.text
+    WHERE d.handle = ?
+"""
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection | None:
+    """A read-only connection, or None if the file holds no library yet.
+
+    Raises:
+        LibraryError: If the file is not a library, or belongs to a newer program.
+    """
+    with database_errors(path):
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+        )
+        connection.row_factory = sqlite3.Row
+        try:
+            if check_schema(connection, path) == 0:
+                connection.close()
+                return None
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def check_schema(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema version of a database, 0 if it is empty.
+
+    Raises:
+        LibraryError: If it is a database of something else, or of a newer program.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if version > SCHEMA_VERSION:
+        raise LibraryError(
+            f"The library {path} has schema {version}, newer than this program's {SCHEMA_VERSION}.",
+            hint="Upgrade nemo-docs, or point NEMO_DOCS_HOME at another folder.",
+        )
+    if (version and "documents" not in tables) or (version == 0 and tables):
+        raise LibraryError(f"{path} is a database, but not a nemo-docs library.", hint="Move it away.")
+    return version
+
+
+@contextmanager
+def database_errors(path: Path) -> Iterator[None]:
+    """What SQLite raises, as LibraryError with one sentence."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            hint = "Another nemo-docs is writing; try again when it is done."
+        else:
+            hint = "Check that the disk is not full and that the folder can be read and written."
+        raise LibraryError(f"The library {path} cannot be used: {error}.", hint=hint) from error
+    except sqlite3.DatabaseError as error:
+        raise LibraryError(
+            f"The library {path} cannot be read: {error}.",
+            hint="Restore it from a copy, or move it away to start anew.",
+        ) from error
+
+
+def path_to_column(path: str) -> str | bytes:
+    """A path as it is stored: text, or bytes where the name is not valid Unicode."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def _document(row: sqlite3.Row) -> Document:
+    return Document(**{**dict(row), "path": os.fsdecode(row["path"]), "status": VersionStatus(row["status"])})
+
+
+def _handle(document: Document | str) -> str:
+    return document if isinstance(document, str) else document.handle
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Spans in order, those that touch or overlap made one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)

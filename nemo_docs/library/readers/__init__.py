@@ -1,0 +1,90 @@
+"""Readers: from a file's bytes to the raw text of its pages.
+
+One row in READERS and one module make a new format. Readers run in a child process (extract.py) and are never imported
+by the process that talks to the user.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import PurePath
+from typing import Protocol
+
+_TEXT = "nemo_docs.library.readers.text:TextReader"
+_PDF = "nemo_docs.library.readers.pdf:PdfReader"
+
+READERS: dict[str, str] = {
+    ".pdf": _PDF,
+    ".txt": _TEXT,
+    ".text": _TEXT,
+    ".md": _TEXT,
+    ".markdown": _TEXT,
+    ".rst": _TEXT,
+    ".adoc": _TEXT,
+    ".org": _TEXT,
+    ".tex": _TEXT,
+    ".log": _TEXT,
+    ".csv": _TEXT,
+    ".tsv": _TEXT,
+    ".srt": _TEXT,
+    ".vtt": _TEXT,
+}
+"""Suffix > "module:Class"."""
+
+HEAD_BYTES = 1024
+"""How much of a file `reader_name` wants to see; PDF allows its mark anywhere in there."""
+
+
+class Reader(Protocol):
+    """What a module of this folder offers.
+
+    Attributes:
+        extractor: Name and version of what reads, as the ledger keeps it.
+        pages: How many pages there are.
+    """
+
+    extractor: str
+    pages: int
+
+    def __init__(self, data: bytes, *, password: str | None) -> None:
+        """Open a file.
+
+        Raises:
+            Encrypted: If a password is needed, or the one given is wrong.
+            Unreadable: If the bytes are not of this format, or damaged beyond reading.
+        """
+
+    def page(self, number: int) -> str:
+        """The raw text of one page, from 1. May raise anything: it costs that page only."""
+
+
+def reader_name(path: str, head: bytes) -> str | None:
+    """The reader for a file, as "module:Class"; None if no reader knows it.
+
+    Args:
+        path: For its suffix.
+        head: The file's first HEAD_BYTES; a PDF is a PDF whatever its name, and text needs no suffix.
+    """
+    if b"%PDF-" in head:
+        return _PDF
+    if name := READERS.get(PurePath(path).suffix.lower()):
+        return name
+    return _TEXT if looks_like_text(head) else None
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Whether a file's first bytes are UTF-8 without control characters that text does not have."""
+    try:
+        text = head.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:
+            return False
+        text = head[: error.start].decode()
+    return not any(c < " " and c not in "\t\n\v\f\r\x1b" for c in text)
+
+
+def load_reader(name: str) -> type[Reader]:
+    """The class behind a row of READERS."""
+    module, _, attribute = name.partition(":")
+    reader: type[Reader] = getattr(import_module(module), attribute)
+    return reader

@@ -1,0 +1,138 @@
+"""What the library hands out: plain, frozen records, the same for every caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class VersionStatus(StrEnum):
+    """How far the reading of a version has come."""
+
+    READING = "reading"
+    """Some pages may be missing; adding the file again resumes."""
+    COMPLETE = "complete"
+    """Every page has its ledger row."""
+
+
+class PageStatus(StrEnum):
+    """What became of one page."""
+
+    OK = "ok"
+    EMPTY = "empty"
+    """No text layer: a scan, a drawing, a blank page."""
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document as it stands: its handle and title, and its current version.
+
+    Attributes:
+        handle: Short lowercase letters, never reused.
+        title: The file's name, made harmless.
+        path: Where the version was read from.
+        sha256: Of the version's bytes, in hex.
+        added: When, ISO 8601, UTC.
+        status: Whether every page has been read.
+        pages: How many pages the version has.
+        pages_read: How many of them have a ledger row.
+        pages_without_text: How many of those hold no text, for whatever reason.
+        characters: Characters of page text.
+        language: ISO 639-1 code, or "und".
+        versions: How many versions of it the library has seen.
+    """
+
+    handle: str
+    title: str
+    path: str
+    sha256: str
+    added: str
+    status: VersionStatus
+    pages: int
+    pages_read: int
+    pages_without_text: int
+    characters: int
+    language: str
+    versions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One row of a version's ledger.
+
+    Attributes:
+        number: From 1.
+        status: What became of it.
+        characters: Of page text.
+        dropped: Raw characters left out because they cannot be shown.
+        extractor: Name and version of what read it.
+        language: ISO 639-1 code, or "und".
+        text_sha256: The hash of the page text; empty without text.
+        note: Why, where the status is not "ok".
+    """
+
+    number: int
+    status: PageStatus
+    characters: int
+    dropped: int
+    extractor: str
+    language: str
+    text_sha256: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """The text of one page, known by its hash."""
+
+    number: int
+    text: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassageScore:
+    """How well one passage matches a query.
+
+    Attributes:
+        page: Page number, from 1.
+        start: Character offset into the page text.
+        end: End of the passage, exclusive.
+        score: BM25, larger is better; comparable within one query.
+    """
+
+    page: int
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One passage that a search found.
+
+    Attributes:
+        document: The document's handle.
+        title: The document's title.
+        passage: The passage's ordinal in the document, for display ("a.17").
+        page: Page number, from 1.
+        start: Character offset into the page text.
+        end: End of the passage, exclusive.
+        text_sha256: The hash of the page text that the offsets belong to.
+        text: The passage, `page_text[start:end]`.
+        score: BM25, larger is better; comparable within one query.
+        highlights: Spans of the words that matched, as offsets into the page text.
+    """
+
+    document: str
+    title: str
+    passage: int
+    page: int
+    start: int
+    end: int
+    text_sha256: str
+    text: str
+    score: float
+    highlights: tuple[tuple[int, int], ...]
