@@ -1,0 +1,65 @@
+"""What the commands have in common: options, JSON lines, the library."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nemo_docs.commands.scope import Scope, parse_scope
+from nemo_docs.plain import json_line
+from nemo_docs.settings import load
+
+if TYPE_CHECKING:
+    from nemo_docs.library.reader import LibraryReader
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+EVENT_VERSION = 1
+"""Of the shape of every JSON line."""
+
+
+def json_option(function: _Function) -> _Function:
+    """Add `--json`: one event a line on stdout instead of text for people."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line.")(function)
+
+
+def in_option(function: _Function) -> _Function:
+    """Add `--in DOC[:PAGES]`, which may be given again and again; passed on as `scopes`."""
+    return click.option(
+        "--in",
+        "scopes",
+        metavar="DOC[:PAGES]",
+        multiple=True,
+        callback=_scopes,
+        help="Only this document, or these pages of it, such as a:3-7,12. May be repeated.",
+    )(function)
+
+
+def example(*lines: str) -> str:
+    """An epilog with examples, one a line, that click does not wrap."""
+    return "\b\nExamples:\n" + "\n".join(f"  nemo-docs {line}" for line in lines)
+
+
+def emit(event: str, fields: Mapping[str, Any]) -> None:
+    """Print one event as a line of JSON on stdout."""
+    utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    click.echo(json_line({"v": EVENT_VERSION, "event": event, **fields}, ascii_only=not utf8))
+
+
+def open_reader() -> LibraryReader:
+    """Open the library to read; it need not exist yet.
+
+    Raises:
+        LibraryError: The database cannot be read.
+        SettingsError: The settings are wrong.
+    """
+    from nemo_docs.library.reader import LibraryReader
+
+    return LibraryReader(load().paths.library)
+
+
+def _scopes(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[Scope, ...]:
+    return tuple(parse_scope(value) for value in values)

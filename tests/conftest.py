@@ -1,0 +1,44 @@
+"""What every test shares: a home of its own, and the models of the machine.
+
+No test sees the user's library or settings. Models are shared, since a test only reads them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nemo_docs import settings
+
+_MODELS = settings.load().paths.models  # asked before any test changes the environment
+_DATA = Path(os.environ.get("NEMO_DOCS_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home for settings, library and logs, for this process and those it starts."""
+    for name in list(os.environ):
+        if name.startswith("NEMO_DOCS_"):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    monkeypatch.setenv("NEMO_DOCS_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def default_model() -> Path:
+    """Folder of the embedded default; `make test` has always fetched it."""
+    folder = _MODELS / settings.Settings().model
+    if not folder.is_dir():
+        pytest.skip(f"the default model is not at {folder}: run `nemo-docs model pull smollm2`")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of real documents that stands beside the checkout."""
+    if not _DATA.is_dir():
+        pytest.skip(f"there are no test documents at {_DATA}: set NEMO_DOCS_TEST_DATA")
+    return _DATA
