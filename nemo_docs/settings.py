@@ -140,9 +140,7 @@ class Settings:
     budget: float = _setting(60.0, Number(1, 86_400), "Seconds of reading that one question may cost.")
     answer_tokens: int = _setting(512, Number(1, 32_768, whole=True), "Longest answer, in tokens.")
     temperature: float = _setting(0.0, Number(0, 2), "Randomness of the wording; 0 always gives the same answer.")
-    top_p: float = _setting(
-        1.0, Number(0.01, 1), "Share of the likeliest words to draw from; not for temperature 0."
-    )
+    top_p: float = _setting(1.0, Number(0.01, 1), "Share of the likeliest words to draw from; not for temperature 0.")
     seed: int = _setting(0, Number(0, 2**63 - 1, whole=True), "Start of the random numbers; not for temperature 0.")
     language: str = _setting("auto", Choice(("auto", *LANGUAGES)), "Language of answers; auto is the question's.")
     kv_memory: int | None = _setting(

@@ -18,10 +18,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.paths import Paths
 from nemo_docs.settings import Configuration, load
+
+if TYPE_CHECKING:
+    from nemo_docs.model.catalogue import Entry
 
 _LOW_DISK_BYTES = 2 * 10**9
 _TORCH_PROBE = """
@@ -79,7 +83,10 @@ def _sqlite() -> Check:
             connection.execute("create virtual table probe using fts5(text)")
         except sqlite3.OperationalError as error:
             return Check(
-                "sqlite", Status.BROKEN, f"{sqlite3.sqlite_version} without FTS5: {error}", "Use another build of Python."
+                "sqlite",
+                Status.BROKEN,
+                f"{sqlite3.sqlite_version} has no FTS5: {error}",
+                "Use another Python.",
             )
     return Check("sqlite", Status.OK, f"{sqlite3.sqlite_version} with FTS5")
 
@@ -122,17 +129,76 @@ def _modes(paths: Paths) -> Check:
     return Check("privacy", Status.OK, "files and folders are readable by their owner alone")
 
 
+def _library(path: Path) -> Check:
+    if not path.exists():
+        return Check("library", Status.OK, f"none yet; it will be {path}")
+    from nemo_docs.library.reader import LibraryReader
+
+    try:
+        with LibraryReader(path) as library:
+            documents = library.documents()
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            (found,) = connection.execute("pragma quick_check(1)").fetchone()
+    except NemoDocsError as error:
+        return Check("library", Status.BROKEN, error.message, error.hint)
+    except sqlite3.Error as error:
+        found = str(error)
+    if found != "ok":
+        return Check("library", Status.BROKEN, f"{path} is damaged: {found}", "Restore it from a copy.")
+    pages = sum(document.pages for document in documents)
+    unread = sum(document.pages_read < document.pages for document in documents)
+    detail = f"{path}, {_gb(path.stat().st_size)}, {len(documents)} documents, {pages:,} pages, sound"
+    if unread:
+        return Check("library", Status.WARNING, f"{detail}; {unread} not read to the end", "Add those files again.")
+    return Check("library", Status.OK, detail)
+
+
 def _torch() -> Check:
     """Ask in a process of its own: a broken build can end the process that imports it."""
+    command = [sys.executable, "-c", _TORCH_PROBE]
     try:
-        answer = subprocess.run(
-            [sys.executable, "-c", _TORCH_PROBE], capture_output=True, text=True, timeout=180, check=True
-        )
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
         version, device, name, threads = json.loads(answer.stdout)
     except (subprocess.SubprocessError, ValueError) as error:
-        reason = getattr(error, "stderr", None) or str(error)
-        return Check("torch", Status.BROKEN, f"cannot be used: {reason.strip().splitlines()[-1]}", "Install torch again.")
+        reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
+        return Check("torch", Status.BROKEN, f"cannot be used: {reason}", "Install torch again.")
     return Check("torch", Status.OK, f"{version} on {f'{device} ({name})' if name else device}, {threads} threads")
+
+
+def _models(configuration: Configuration) -> Iterator[Check]:
+    """Which models are here, whether each opens, and whether NeMo would fit."""
+    from nemo_docs.model.catalogue import CATALOGUE
+    from nemo_docs.model.folder import open_model
+    from nemo_docs.model.inventory import inventory
+
+    folder, chosen = configuration.paths.models, configuration.settings.model
+    try:
+        here = [listed.name for listed in inventory(folder) if listed.present]
+    except NemoDocsError as error:
+        yield Check("models", Status.BROKEN, error.message, error.hint)
+        return
+    yield Check("models", Status.OK, f"{', '.join(here) or 'none'} in {folder}")
+    for name in dict.fromkeys((chosen, *here)):
+        try:
+            opened = open_model(name, folder)
+            detail = f"whole, {opened.config.n_parameters / 1e6:,.0f} million weights, {opened.template.name} prompts"
+            yield Check(f"model {name}", Status.OK, detail)
+        except NemoDocsError as error:
+            status = Status.BROKEN if name == chosen else Status.WARNING
+            yield Check(f"model {name}", status, error.message, error.hint)
+    if "nemo" not in here:
+        yield _room_for(CATALOGUE["nemo"], folder)
+
+
+def _room_for(entry: Entry, folder: Path) -> Check:
+    import psutil
+
+    disk, memory = free_bytes(folder), psutil.virtual_memory().total
+    needs = f"needs {_gb(entry.disk_bytes)} of disk and {_gb(entry.memory_bytes)} of memory"
+    name = f"room for {entry.name}"
+    if disk < entry.disk_bytes or memory < entry.memory_bytes:
+        return Check(name, Status.OK, f"no: it {needs}; here are {_gb(disk)} and {_gb(memory)}")
+    return Check(name, Status.OK, f"yes: it {needs}; fetch it with: nemo-docs model pull {entry.name}")
 
 
 def free_bytes(path: Path) -> int:

@@ -9,7 +9,9 @@ from nemo_docs import errors
 
 def test_every_error_is_drawn_with_its_exit_code() -> None:
     drawn = errors.__doc__ or ""
-    classes = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, errors.NemoDocsError)]
+    classes = [
+        each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, errors.NemoDocsError)
+    ]
     for each in classes:
         assert each.__name__ in drawn
     assert len(classes) == sum("Error" in line or "──" in line for line in drawn.splitlines())

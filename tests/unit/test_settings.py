@@ -57,7 +57,7 @@ def test_unknown_key_is_refused_with_its_line_and_the_nearest_name(paths: Paths)
 
 def test_unknown_table_is_refused_with_its_line(paths: Paths) -> None:
     paths.config.write_text("\n[engine]\nbudget = 3\n")
-    with pytest.raises(SettingsError, match="'engine' .* line 2"):
+    with pytest.raises(SettingsError, match=r"'engine' .* line 2"):
         load(paths)
 
 
