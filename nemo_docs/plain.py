@@ -51,6 +51,15 @@ def json_line(value: Mapping[str, Any], *, ascii_only: bool = False) -> str:
     return _ACTS_ON_A_TERMINAL.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
+def size(amount_bytes: float) -> str:
+    """Bytes for people, in decimal units: `541.5 MB`."""
+    for unit in ("bytes", "kB", "MB"):
+        if amount_bytes < 1000:
+            return f"{amount_bytes:,.0f} bytes" if unit == "bytes" else f"{amount_bytes:,.1f} {unit}"
+        amount_bytes /= 1000
+    return f"{amount_bytes:,.1f} GB"
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.paths import Paths
+from nemo_docs.plain import size
 from nemo_docs.settings import Configuration, load
 
 if TYPE_CHECKING:
@@ -60,20 +61,20 @@ class Check:
 
 
 def check_all() -> Iterator[Check]:
-    """Look at everything, cheapest first."""
+    """Look at everything; what the settings name only if they can be read."""
     yield Check("python", Status.OK, f"{platform.python_version()} on {platform.platform()}")
     yield _sqlite()
+    yield _machine()
+    yield _torch()
     try:
         configuration = load()
     except NemoDocsError as error:
         yield Check("settings", Status.BROKEN, error.message, error.hint)
         return
     yield _settings(configuration)
-    yield _machine()
     yield _disk(configuration.paths)
     yield _modes(configuration.paths)
     yield _library(configuration.paths.library)
-    yield _torch()
     yield from _models(configuration)
 
 
@@ -103,15 +104,15 @@ def _machine() -> Check:
     return Check(
         "machine",
         Status.OK,
-        f"{os.cpu_count()} cores, {_gb(memory.available)} of {_gb(memory.total)} memory available",
+        f"{os.cpu_count()} cores, {size(memory.available)} of {size(memory.total)} memory available",
     )
 
 
 def _disk(paths: Paths) -> Check:
     free = free_bytes(paths.library)
     if free < _LOW_DISK_BYTES:
-        return Check("disk", Status.WARNING, f"{_gb(free)} free at {paths.library.parent}", "Make room.")
-    return Check("disk", Status.OK, f"{_gb(free)} free at {paths.library.parent}")
+        return Check("disk", Status.WARNING, f"{size(free)} free at {paths.library.parent}", "Make room.")
+    return Check("disk", Status.OK, f"{size(free)} free at {paths.library.parent}")
 
 
 def _modes(paths: Paths) -> Check:
@@ -147,7 +148,7 @@ def _library(path: Path) -> Check:
         return Check("library", Status.BROKEN, f"{path} is damaged: {found}", "Restore it from a copy.")
     pages = sum(document.pages for document in documents)
     unread = sum(document.pages_read < document.pages for document in documents)
-    detail = f"{path}, {_gb(path.stat().st_size)}, {len(documents)} documents, {pages:,} pages, sound"
+    detail = f"{path}, {size(path.stat().st_size)}, {len(documents)} documents, {pages:,} pages, sound"
     if unread:
         return Check("library", Status.WARNING, f"{detail}; {unread} not read to the end", "Add those files again.")
     return Check("library", Status.OK, detail)
@@ -170,6 +171,7 @@ def _models(configuration: Configuration) -> Iterator[Check]:
     from nemo_docs.model.catalogue import CATALOGUE
     from nemo_docs.model.folder import open_model
     from nemo_docs.model.inventory import inventory
+    from nemo_docs.model.pull import is_whole
 
     folder, chosen = configuration.paths.models, configuration.settings.model
     try:
@@ -179,6 +181,10 @@ def _models(configuration: Configuration) -> Iterator[Check]:
         return
     yield Check("models", Status.OK, f"{', '.join(here) or 'none'} in {folder}")
     for name in dict.fromkeys((chosen, *here)):
+        if name in here and name in CATALOGUE and not is_whole(CATALOGUE[name], folder):
+            hint = f"Fetch it again: nemo-docs model pull {name}"
+            yield Check(f"model {name}", Status.BROKEN, "a file is missing or is not what was fetched", hint)
+            continue
         try:
             opened = open_model(name, folder)
             detail = f"whole, {opened.config.n_parameters / 1e6:,.0f} million weights, {opened.template.name} prompts"
@@ -194,10 +200,10 @@ def _room_for(entry: Entry, folder: Path) -> Check:
     import psutil
 
     disk, memory = free_bytes(folder), psutil.virtual_memory().total
-    needs = f"needs {_gb(entry.disk_bytes)} of disk and {_gb(entry.memory_bytes)} of memory"
+    needs = f"needs {size(entry.disk_bytes)} of disk and {size(entry.memory_bytes)} of memory"
     name = f"room for {entry.name}"
     if disk < entry.disk_bytes or memory < entry.memory_bytes:
-        return Check(name, Status.OK, f"no: it {needs}; here are {_gb(disk)} and {_gb(memory)}")
+        return Check(name, Status.OK, f"no: it {needs}; here are {size(disk)} and {size(memory)}")
     return Check(name, Status.OK, f"yes: it {needs}; fetch it with: nemo-docs model pull {entry.name}")
 
 
@@ -206,7 +212,3 @@ def free_bytes(path: Path) -> int:
     while not path.exists() and path != path.parent:
         path = path.parent
     return shutil.disk_usage(path).free
-
-
-def _gb(amount: float) -> str:
-    return f"{amount / 1e9:,.1f} GB"

@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from contextlib import closing
 
 import click
 
+from nemo_docs.commands.adding import tell
+from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.scope import parse_scope
 from nemo_docs.commands.shared import emit, example, json_option, open_reader
 from nemo_docs.errors import NothingFound
 from nemo_docs.plain import printable
+from nemo_docs.settings import load
+
+
+@click.command(epilog=example("add contract.pdf notes/", "add --password secret.pdf", "add *.pdf --json"))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=str))
+@click.option("--password", "ask_password", is_flag=True, help="Ask for the password of encrypted files.")
+@json_option
+def add(paths: tuple[str, ...], ask_password: bool, as_json: bool) -> None:
+    """Read PDF and text files, and folders of them, into the library.
+
+    What is there already is left alone; what was interrupted goes on where it stopped; a file that fails does not stop
+    the others. A changed file becomes a new version of its document. The password is read from standard input when that
+    is no terminal.
+    """
+    from nemo_docs.library import ingest
+    from nemo_docs.library.store import Library
+
+    password = _password() if ask_password else None
+    with (
+        Library(load().paths.library) as library,
+        closing(ingest.add(library, paths, password=password)) as events,
+        Progress() as progress,
+    ):
+        code = tell(events, progress, as_json)
+    click.get_current_context().exit(code)
 
 
 @click.command("list", epilog=example("list", "list --json"))
@@ -84,6 +113,12 @@ def pages(document: str, as_json: bool) -> None:
         )
 
 
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
 def _facts(facts: dict[str, object], as_json: bool) -> None:
     if as_json:
         emit("document", facts)
@@ -92,5 +127,26 @@ def _facts(facts: dict[str, object], as_json: bool) -> None:
         click.echo(printable(f"{name.replace('_', ' ')}: {value}"))
 
 
-COMMANDS = (list_, show, pages)
+@click.command(epilog=example("remove a b", "remove contract.pdf"))
+@click.argument("documents", metavar="DOC...", nargs=-1, required=True)
+@json_option
+def remove(documents: tuple[str, ...], as_json: bool) -> None:
+    """Remove documents with their pages, index and stored text; the files themselves stay where they are.
+
+    DOC is a handle or a path, never part of a title. A handle is not given again.
+    """
+    from nemo_docs.library.store import Library
+
+    with open_reader() as library:
+        found = {each.handle: each for each in (library.resolve(name, for_removal=True) for name in documents)}
+    with Library(load().paths.library) as store:
+        for document in found.values():
+            store.remove(document.handle)
+            if as_json:
+                emit("removed", {"document": document.handle, "title": document.title})
+            else:
+                click.echo(printable(f"Removed {document.handle}  {document.title}"), err=True)
+
+
+COMMANDS = (add, list_, show, pages, remove)
 """In the order of the help."""

@@ -9,7 +9,8 @@ from typing import TextIO
 
 from nemo_docs.plain import printable
 
-_STEPS = 4  # lines for each task where the output is not a terminal
+_STEPS = 4  # parts of a task that are told where the output is not a terminal
+_WORTH_TELLING = 20  # units; less is over before it is read
 
 
 class Progress:
@@ -34,8 +35,8 @@ class Progress:
             self._stream.write(f"\r\x1b[K{text[:width]}")
             self._stream.flush()
             self._told = (task, done)
-        elif self._told != (step := (task, _STEPS * done // of if of else _STEPS)):
-            self._told = step
+        elif of >= _WORTH_TELLING and 0 < (step := _STEPS * done // of) < _STEPS and self._told != (task, step):
+            self._told = (task, step)
             self._stream.write(f"{text}\n")
 
     def say(self, text: str) -> None:
