@@ -92,7 +92,7 @@ _ENTRIES = (
             member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         ),
         download_bytes=92_871_040,
-        disk_bytes=541_500_000,
+        disk_bytes=539_900_000,
         memory_bytes=538_060_032,
         licence="Apache-2.0",
         languages=("en",),

@@ -46,9 +46,15 @@ class FingerprintCache:
         if key in known and known[key][:-1] == stamp:
             return known[key][-1]
         digest = sha256_of(path)
-        if _stamp(path) == stamp and time.time_ns() - path.stat().st_mtime_ns > _SETTLED_NS:
-            self._write({**self._read(), key: [*stamp, digest]})
+        if _stamp(path) == stamp:
+            self.remember(path, digest)
         return digest
+
+    def remember(self, path: Path, digest: str) -> None:
+        """Note the digest of a file that has just been checked, and forget files that are gone."""
+        if time.time_ns() - path.stat().st_mtime_ns > _SETTLED_NS:
+            known = {name: row for name, row in self._read().items() if Path(name).exists()}
+            self._write({**known, str(path.resolve()): [*_stamp(path), digest]})
 
     def _read(self) -> dict[str, list[str]]:
         try:
