@@ -20,6 +20,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil  # type: ignore[import-untyped]
+
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.paths import Paths
 from nemo_docs.plain import size
@@ -98,8 +100,6 @@ def _settings(configuration: Configuration) -> Check:
 
 
 def _machine() -> Check:
-    import psutil
-
     memory = psutil.virtual_memory()
     return Check(
         "machine",
@@ -197,8 +197,6 @@ def _models(configuration: Configuration) -> Iterator[Check]:
 
 
 def _room_for(entry: Entry, folder: Path) -> Check:
-    import psutil
-
     disk, memory = free_bytes(folder), psutil.virtual_memory().total
     needs = f"needs {size(entry.disk_bytes)} of disk and {size(entry.memory_bytes)} of memory"
     name = f"room for {entry.name}"
