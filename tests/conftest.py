@@ -6,7 +6,9 @@ No test sees the user's library or settings. Models are shared, since a test onl
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,17 @@ from nemo_docs import settings
 
 _MODELS = settings.load().paths.models  # asked before any test changes the environment
 _DATA = Path(os.environ.get("NEMO_DOCS_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    """No test calls anybody: `Private, provably` is a promise."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = str(arguments[1][0])
+        if not host.startswith("127.") and host not in {"::1", "localhost"}:
+            raise AssertionError(f"a test called {host}")
+
+
+sys.addaudithook(_refuse_network)
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,7 @@ def set_(name: str, value: str) -> None:
 @config.command(epilog=example("config unset budget"))
 @click.argument("name")
 def unset(name: str) -> None:
-    """Take a setting out of the settings file, so that its default holds again."""
+    """Take a setting out of the file; its default holds again."""
     from nemo_docs.settings_file import unset as take_out
 
     path = Paths.find().config

@@ -15,9 +15,10 @@ from nemo_docs.plain import printable
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Check Python, torch, SQLite, settings, library, models, memory and disk; change nothing.
+    """Check that everything is here that answers need.
 
-    Exits with 1 when something that answers need is broken.
+    Looks at Python, torch, SQLite, settings, library, models, memory and disk, and changes nothing. Exits with 1 when
+    something is broken.
     """
     from nemo_docs.commands.checkup import Status, check_all
 

@@ -12,16 +12,17 @@ from nemo_docs.commands.adding import tell
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.scope import parse_scope
 from nemo_docs.commands.shared import emit, example, json_option, open_reader
-from nemo_docs.errors import NothingFound
+from nemo_docs.errors import NothingFound, UsageError
 from nemo_docs.plain import printable
 from nemo_docs.settings import load
 
 
-@click.command(epilog=example("add contract.pdf notes/", "add --password secret.pdf", "add *.pdf --json"))
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=str))
+@click.command(epilog=example("add contract.pdf notes/", "add --password secret.pdf", "add --samples"))
+@click.argument("paths", metavar="PATH...", nargs=-1)
+@click.option("--samples", is_flag=True, help="Add the sample library: one text in eleven languages.")
 @click.option("--password", "ask_password", is_flag=True, help="Ask for the password of encrypted files.")
 @json_option
-def add(paths: tuple[str, ...], ask_password: bool, as_json: bool) -> None:
+def add(paths: tuple[str, ...], samples: bool, ask_password: bool, as_json: bool) -> None:
     """Read PDF and text files, and folders of them, into the library.
 
     What is there already is left alone; what was interrupted goes on where it stopped; a file that fails does not stop
@@ -31,6 +32,12 @@ def add(paths: tuple[str, ...], ask_password: bool, as_json: bool) -> None:
     from nemo_docs.library import ingest
     from nemo_docs.library.store import Library
 
+    if samples:
+        from nemo_docs.library.samples import samples_folder
+
+        paths = (*paths, str(samples_folder()))
+    if not paths:
+        raise UsageError("Nothing to add was named.", hint="Name files or folders: nemo-docs add PATH...")
     password = _password() if ask_password else None
     with (
         Library(load().paths.library) as library,
@@ -96,7 +103,10 @@ def show(document: str, as_json: bool) -> None:
 @click.argument("document", metavar="DOC")
 @json_option
 def pages(document: str, as_json: bool) -> None:
-    """Show what became of each page of a document: characters, language, or why it has no text."""
+    """Show what became of each page of a document.
+
+    Each has a row: how many characters, in which language, or why it holds no text.
+    """
     with open_reader() as library:
         found = library.resolve(document)
         ledger = library.pages(found)
@@ -131,9 +141,9 @@ def _facts(facts: dict[str, object], as_json: bool) -> None:
 @click.argument("documents", metavar="DOC...", nargs=-1, required=True)
 @json_option
 def remove(documents: tuple[str, ...], as_json: bool) -> None:
-    """Remove documents with their pages, index and stored text; the files themselves stay where they are.
+    """Remove documents with their pages, index and stored text.
 
-    DOC is a handle or a path, never part of a title. A handle is not given again.
+    DOC is a handle or a path, never part of a title. The file itself stays where it is; a handle is not given again.
     """
     from nemo_docs.library.store import Library
 

@@ -79,9 +79,9 @@ def pull(name: str, even_if_too_large: bool, again: bool, as_json: bool) -> None
 @click.option("--name", help="What to call it; the file's or folder's own name if not given.")
 @click.option("--template", help="Prompt format to use in place of the one that its files name.")
 def add(path: Path, name: str | None, template: str | None) -> None:
-    """Make a model known that is at PATH: a folder in Mistral's or Hugging Face's layout, or a GGUF file.
+    """Give a name to a model that is at PATH.
 
-    Its files stay where they are.
+    PATH is a folder in Mistral's or Hugging Face's layout, or a GGUF file. Its files stay where they are.
     """
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.inventory import add_model
@@ -96,13 +96,18 @@ def add(path: Path, name: str | None, template: str | None) -> None:
 @model.command(epilog=example("model use nemo", "model use ~/models/my-finetune"))
 @click.argument("name")
 def use(name: str) -> None:
-    """Answer with the model NAME from now on: a name from `model list`, or a path."""
+    """Answer with the model NAME from now on.
+
+    NAME is one of `model list`, or the path of a folder or GGUF file.
+    """
     from nemo_docs.model.folder import open_model
+    from nemo_docs.model.inventory import inventory
     from nemo_docs.settings_file import set_value
 
     configuration = load()
     opened = open_model(name, configuration.paths.models)
-    chosen = name if opened.name == name and opened.path.name == name else str(opened.path.resolve())
+    known = {listed.name for listed in inventory(configuration.paths.models)}
+    chosen = name if name in known else str(opened.path.resolve())
     set_value(configuration.paths.config, "model", chosen)
     click.echo(printable(f"Answers now come from {opened.name}."), err=True)
 
@@ -111,7 +116,10 @@ def use(name: str) -> None:
 @click.argument("name", required=False)
 @json_option
 def show(name: str | None, as_json: bool) -> None:
-    """Show a model: its files, its shape, its windows, its licence. Without NAME, the one in use."""
+    """Show a model: its files, shape, windows and licence.
+
+    Without NAME it is the one in use.
+    """
     from nemo_docs.model.folder import open_model
 
     configuration = load()

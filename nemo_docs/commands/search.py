@@ -22,9 +22,10 @@ _ALL = 1_000_000  # hits to sift when pages are asked for
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Passages at most.")
 @json_option
 def search(query: tuple[str, ...], scopes: tuple[Scope, ...], limit: int, as_json: bool) -> None:
-    """Find passages that hold the words of QUERY, in any form that their language gives them.
+    """Find passages that hold the words of QUERY.
 
-    QUERY is words, never syntax. Exits with 3 when nothing is found.
+    The words are found in any form that their language gives them; nothing in QUERY is syntax. Exits with 3 when
+    nothing is found.
     """
     words = " ".join(query)
     with open_reader() as library:

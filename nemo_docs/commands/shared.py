@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from nemo_docs.commands.scope import Scope, parse_scope
+from nemo_docs.errors import UsageError
 from nemo_docs.plain import json_line
-from nemo_docs.settings import load
+from nemo_docs.settings import help_of, load
 
 if TYPE_CHECKING:
     from nemo_docs.library.reader import LibraryReader
@@ -36,6 +38,41 @@ def in_option(function: _Function) -> _Function:
         callback=_scopes,
         help="Only this document, or these pages of it, such as a:3-7,12. May be repeated.",
     )(function)
+
+
+def setting_options(*names: str) -> Callable[[_Function], _Function]:
+    """Add an option for each of these settings; they are passed on together as `options`, for `settings.load`."""
+
+    def decorate(function: _Function) -> _Function:
+        @functools.wraps(function)
+        def collected(*arguments: Any, **given: Any) -> Any:
+            options = {name: given.pop(name) for name in names}
+            return function(*arguments, options=options, **given)
+
+        for name in reversed(names):
+            flag = f"--{name.replace('_', '-')}"
+            click.option(flag, name, metavar="VALUE", help=help_of(name))(collected)
+        return cast(_Function, collected)
+
+    return decorate
+
+
+def text_or_stdin(text: str) -> str:
+    """Return `text`, or all of standard input where it is `-`.
+
+    Raises:
+        UsageError: There is nothing but white space, or standard input is not UTF-8.
+    """
+    if text == "-":
+        if sys.stdin.isatty():
+            click.echo("Reading from the terminal; end with Ctrl-D on a line of its own.", err=True)
+        try:
+            text = sys.stdin.buffer.read().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"Standard input is not UTF-8: {error.reason} at byte {error.start}.") from error
+    if not text.strip():
+        raise UsageError("The text is empty.", hint="Give it as an argument, or `-` to read standard input.")
+    return text.strip()
 
 
 def example(*lines: str) -> str:

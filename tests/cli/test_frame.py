@@ -39,6 +39,13 @@ def test_every_command_has_help_and_an_example(nemo_docs: NemoDocs, path: tuple[
     assert f"\n    nemo-docs {' '.join(path)}" in done.out.partition("Examples:")[2]
 
 
+@pytest.mark.parametrize("path", [(), ("model",), ("config",)], ids=" ".join)
+def test_no_summary_in_a_list_of_commands_is_cut_short(nemo_docs: NemoDocs, path: tuple[str, ...]) -> None:
+    listed = nemo_docs(*path, "--help").out.partition("Commands:")[2].partition("\n\n")[0]
+    assert listed
+    assert "..." not in listed
+
+
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_every_option_has_help(path: tuple[str, ...]) -> None:
     options = [each for each in COMMANDS[path].params if isinstance(each, click.Option)]

@@ -44,14 +44,14 @@ def test_folder_without_a_model_is_refused(nemo_docs: NemoDocs, tmp_path: Path) 
     assert nemo_docs("model", "add", tmp_path).code == ExitCode.FAILED
 
 
-def test_default_model_can_be_shown_added_and_used(
-    nemo_docs: NemoDocs, default_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_default_model_can_be_shown_added_and_used(nemo_docs: NemoDocs, default_model: Path) -> None:
     added = nemo_docs("model", "add", default_model, "--name", "mine")
     assert (added.code, added.out) == (0, "")
     used = nemo_docs("model", "use", "mine")
     assert (used.code, used.err) == (0, "Answers now come from mine.\n")
     (shown,) = nemo_docs("model", "show", "--json").events
     assert (shown["name"], shown["parameters"], shown["n_kv_heads"]) == ("mine", 134_515_008, 3)
+    assert nemo_docs("model", "use", default_model).code == 0
+    assert nemo_docs("model", "show", "--json").events[0]["path"] == str(default_model)
     plain = nemo_docs("model", "show", "mine").out
     assert "parameters: 134,515,008" in plain
