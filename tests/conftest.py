@@ -32,9 +32,8 @@ sys.addaudithook(_refuse_network)
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home for settings, library and logs, for this process and those it starts."""
-    for name in list(os.environ):
-        if name.startswith("NEMO_DOCS_"):
-            monkeypatch.delenv(name)
+    for name in settings.names():
+        monkeypatch.delenv(f"NEMO_DOCS_{name.upper()}", raising=False)
     folder = tmp_path / "home"
     monkeypatch.setenv("NEMO_DOCS_HOME", str(folder))
     return folder
@@ -50,7 +49,7 @@ def default_model() -> Path:
 
 
 @pytest.fixture(scope="session")
-def test_data() -> Path:
+def data_dir() -> Path:
     """Folder of real documents that stands beside the checkout."""
     if not _DATA.is_dir():
         pytest.skip(f"there are no test documents at {_DATA}: set NEMO_DOCS_TEST_DATA")

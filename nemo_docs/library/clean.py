@@ -12,8 +12,8 @@ The page text is the one string that is indexed, packed, shown and quoted, so it
   hyphen is the writer's (`Schwarz-Weiß`), only the line break goes. A hyphen before anything else stays as it is.
 
 Cleaning is idempotent, and every character of the result knows the raw character that it came from. The trade-off: a
-glyph without a Unicode value (a TeX minus that arrives as NUL) is dropped, not guessed; the ledger counts such losses and
-the raw output is kept.
+glyph without a Unicode value (a TeX minus that arrives as NUL) is dropped, not guessed; the ledger counts the losses
+and the raw output is kept.
 """
 
 from __future__ import annotations

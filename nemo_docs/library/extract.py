@@ -31,7 +31,9 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    request = json.loads(sys.stdin.readline())
+    request = json.loads(sys.stdin.readline() or "null")
+    if request is None:  # the parent died first
+        return
     threading.Thread(target=_die_with_parent, daemon=True).start()
     reader = load_reader(request["reader"])
     _limit(request["memory_bytes"], request["cpu_s"])
@@ -74,8 +76,8 @@ def _reason(error: BaseException) -> str:
 
 
 def _die_with_parent() -> None:
-    with suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(1):
+    with suppress(OSError):
+        while os.read(0, 1):  # not sys.stdin, whose lock would be held when the interpreter ends
             pass
     os._exit(0)
 

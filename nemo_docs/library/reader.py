@@ -207,7 +207,7 @@ class LibraryReader:
             score=row["score"],
             highlights=_merged(
                 (start + token.start, start + token.end)
-                for token in tokens(passage, row["language"], singles=True)
+                for token in tokens(passage, row["language"], indexing=True)
                 if token.term in wanted
             ),
         )
