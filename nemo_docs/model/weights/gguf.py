@@ -62,11 +62,14 @@ class GgufWeights:
         self.path = path
         self._cache = cache
         self._reader = _open(path)
-        self.metadata: dict[str, Any] = {
-            key: field.contents()
-            for key, field in self._reader.fields.items()
-            if not (key.startswith("tokenizer.") and len(field.data) > 1)
-        }
+        try:
+            self.metadata: dict[str, Any] = {
+                key: field.contents()
+                for key, field in self._reader.fields.items()
+                if not (key.startswith("tokenizer.") and len(field.data) > 1)
+            }
+        except (ValueError, IndexError) as error:
+            raise WeightsCorrupt(f"{path}: the metadata cannot be read ({error}).", hint=REFETCH) from None
         self._tensors = {native_name(tensor.name): tensor for tensor in self._reader.tensors}
         self.config = self._read_config()
         # GGUF counts dimensions from the innermost: [in, out] there is [out, in] here.
