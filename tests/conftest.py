@@ -1,24 +1,56 @@
-"""What all tests share: a private home, and the test data where it lies beside the checkout."""
+"""What every test shares: a home of its own, and the models of the machine.
+
+No test sees the user's library or settings. Models are shared, since a test only reads them.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from nemo_docs import settings
+
+_MODELS = settings.load().paths.models  # asked before any test changes the environment
+_DATA = Path(os.environ.get("NEMO_DOCS_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    """No test calls anybody: `Private, provably` is a promise."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = str(arguments[1][0])
+        if not host.startswith("127.") and host not in {"::1", "localhost"}:
+            raise AssertionError(f"a test called {host}")
+
+
+sys.addaudithook(_refuse_network)
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home for settings, library and logs, for this process and those it starts."""
+    for name in settings.names():
+        monkeypatch.delenv(f"NEMO_DOCS_{name.upper()}", raising=False)
     folder = tmp_path / "home"
     monkeypatch.setenv("NEMO_DOCS_HOME", str(folder))
     return folder
 
 
 @pytest.fixture(scope="session")
-def data_dir() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("NEMO_DOCS_TEST_DATA", beside))
+def default_model() -> Path:
+    """Folder of the embedded default; `make test` has always fetched it."""
+    folder = _MODELS / settings.Settings().model
     if not folder.is_dir():
-        pytest.skip(f"no test data at {folder}; set NEMO_DOCS_TEST_DATA to have this test")
+        pytest.skip(f"the default model is not at {folder}: run `nemo-docs model pull smollm2`")
     return folder
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real documents that stands beside the checkout."""
+    if not _DATA.is_dir():
+        pytest.skip(f"there are no test documents at {_DATA}: set NEMO_DOCS_TEST_DATA")
+    return _DATA

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def add(
     *,
     password: str | None = None,
     limits: Limits | None = None,
-) -> Iterator[IngestEvent]:
+) -> Generator[IngestEvent, None, None]:
     """Add files, and folders with all that is in them, to the library.
 
     Stop by closing the iterator: what was committed stays.

@@ -11,7 +11,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,7 +40,9 @@ class PullEvent:
     """Bytes of this stage in all."""
 
 
-def pull(name: str, models_dir: Path, *, even_if_too_large: bool = False, again: bool = False) -> Iterator[PullEvent]:
+def pull(
+    name: str, models_dir: Path, *, even_if_too_large: bool = False, again: bool = False
+) -> Generator[PullEvent, None, None]:
     """Fetch a model of the catalogue into `models_dir / name`.
 
     A model that is there and whole is not fetched again.
@@ -127,7 +129,7 @@ def check_memory(entry: Entry) -> None:
     )
 
 
-def _pull(entry: Entry, models_dir: Path, *, even_if_too_large: bool, again: bool) -> Iterator[PullEvent]:
+def _pull(entry: Entry, models_dir: Path, *, even_if_too_large: bool, again: bool) -> Generator[PullEvent, None, None]:
     target, work = models_dir / entry.name, models_dir / f".pull-{entry.name}"
     shutil.rmtree(models_dir / f".old-{entry.name}", ignore_errors=True)
     if again or not is_whole(entry, models_dir):

@@ -1,0 +1,93 @@
+"""The command line: which commands there are, and what becomes of every error.
+
+stdout is data, stderr is narration, exit codes are an interface (`errors.ExitCode`). This is the one place where
+exceptions become sentences; no traceback reaches a user.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from nemo_docs import __version__
+from nemo_docs.commands import config, doctor, documents, models, search
+from nemo_docs.errors import ExitCode, NemoDocsError
+from nemo_docs.plain import printable
+
+
+class _Commands(click.Group):
+    """Commands in the order in which they are used, not in that of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError):
+            raise click.Abort from None  # before click prints a blank line of its own
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with `nemo-docs add FILE.pdf`, then `nemo-docs ask QUESTION`.",
+)
+@click.version_option(__version__, "-V", "--version", prog_name="nemo-docs", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Ask questions of long documents; answers quote the pages verbatim. Nothing leaves this machine.
+
+    Settings, library and models live in the platform's folders, or all under NEMO_DOCS_HOME when that is set.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+for _command in (*documents.COMMANDS, search.search, models.model, doctor.doctor, config.config):
+    cli.add_command(_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command and return its exit code; errors have been told on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter shows its number instead of failing
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(list(arguments), prog_name="nemo-docs", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        return _told(error.format_message(), _usage_hint(error), ExitCode.USAGE)
+    except click.ClickException as error:
+        return _told(error.format_message(), "", ExitCode.FAILED)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to flush at exit
+        return ExitCode.FAILED
+    except NemoDocsError as error:
+        return _told(error.message, error.hint, error.exit_code)
+    except Exception as error:
+        from nemo_docs.commands import crash
+
+        return _told(*crash.record(error), ExitCode.FAILED)
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _told(message: str, hint: str, code: int) -> int:
+    click.echo(f"Error: {printable(message)}", err=True)
+    if hint:
+        click.echo(f"hint: {printable(hint)}", err=True)
+    return code
+
+
+def _usage_hint(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "nemo-docs"
+    return f"See `{path} --help`."

@@ -1,0 +1,212 @@
+"""Each thing that `nemo-docs doctor` looks at: real probes, each on its own, so that one failure hides no other.
+
+Looking changes nothing: no folder is made, no file is mended, nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil  # type: ignore[import-untyped]
+
+from nemo_docs.errors import NemoDocsError
+from nemo_docs.paths import Paths
+from nemo_docs.plain import size
+from nemo_docs.settings import Configuration, load
+
+if TYPE_CHECKING:
+    from nemo_docs.model.catalogue import Entry
+
+_LOW_DISK_BYTES = 2 * 10**9
+_TORCH_PROBE = """
+import json, torch
+accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+name = torch.cuda.get_device_name() if accelerator and accelerator.type == "cuda" else ""
+print(json.dumps([torch.__version__, str(accelerator or "cpu"), name, torch.get_num_threads()]))
+"""
+
+
+class Status(StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """Works, but should be looked at."""
+    BROKEN = "broken"
+    """Something that the user needs does not work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding."""
+
+    name: str
+    """What was looked at."""
+    status: Status
+    detail: str
+    """What was found, in one line."""
+    hint: str = ""
+    """What to do; empty where nothing need be done."""
+
+
+def check_all() -> Iterator[Check]:
+    """Look at everything; what the settings name only if they can be read."""
+    yield Check("python", Status.OK, f"{platform.python_version()} on {platform.platform()}")
+    yield _sqlite()
+    yield _machine()
+    yield _torch()
+    try:
+        configuration = load()
+    except NemoDocsError as error:
+        yield Check("settings", Status.BROKEN, error.message, error.hint)
+        return
+    yield _settings(configuration)
+    yield _disk(configuration.paths)
+    yield _modes(configuration.paths)
+    yield _library(configuration.paths.library)
+    yield from _models(configuration)
+
+
+def _sqlite() -> Check:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        try:
+            connection.execute("create virtual table probe using fts5(text)")
+        except sqlite3.OperationalError as error:
+            return Check(
+                "sqlite",
+                Status.BROKEN,
+                f"{sqlite3.sqlite_version} has no FTS5: {error}",
+                "Use another Python.",
+            )
+    return Check("sqlite", Status.OK, f"{sqlite3.sqlite_version} with FTS5")
+
+
+def _settings(configuration: Configuration) -> Check:
+    changed = sum(origin != "default" for origin in configuration.origins.values())
+    return Check("settings", Status.OK, f"{configuration.paths.config}, {changed} not at their default")
+
+
+def _machine() -> Check:
+    memory = psutil.virtual_memory()
+    return Check(
+        "machine",
+        Status.OK,
+        f"{os.cpu_count()} cores, {size(memory.available)} of {size(memory.total)} memory available",
+    )
+
+
+def _disk(paths: Paths) -> Check:
+    free = free_bytes(paths.library)
+    if free < _LOW_DISK_BYTES:
+        return Check("disk", Status.WARNING, f"{size(free)} free at {paths.library.parent}", "Make room.")
+    return Check("disk", Status.OK, f"{size(free)} free at {paths.library.parent}")
+
+
+def _modes(paths: Paths) -> Check:
+    """Whether others on this machine could read what is the user's alone."""
+    if os.name != "posix":
+        return Check("privacy", Status.OK, "the folders inherit the user's own access list")
+    open_to_others = [
+        path
+        for path in (paths.config, paths.library, paths.library.parent, paths.kv, paths.state)
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    if open_to_others:
+        listed = ", ".join(str(path) for path in open_to_others)
+        return Check("privacy", Status.WARNING, f"others may read {listed}", f"chmod go-rwx {listed}")
+    return Check("privacy", Status.OK, "files and folders are readable by their owner alone")
+
+
+def _library(path: Path) -> Check:
+    if not path.exists():
+        return Check("library", Status.OK, f"none yet; it will be {path}")
+    from nemo_docs.library.reader import LibraryReader
+
+    try:
+        with LibraryReader(path) as library:
+            documents = library.documents()
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            (found,) = connection.execute("pragma quick_check(1)").fetchone()
+    except NemoDocsError as error:
+        return Check("library", Status.BROKEN, error.message, error.hint)
+    except sqlite3.Error as error:
+        found = str(error)
+    if found != "ok":
+        return Check("library", Status.BROKEN, f"{path} is damaged: {found}", "Restore it from a copy.")
+    pages = sum(document.pages for document in documents)
+    unread = sum(document.pages_read < document.pages for document in documents)
+    detail = f"{path}, {size(path.stat().st_size)}, {len(documents)} documents, {pages:,} pages, sound"
+    if unread:
+        return Check("library", Status.WARNING, f"{detail}; {unread} not read to the end", "Add those files again.")
+    return Check("library", Status.OK, detail)
+
+
+def _torch() -> Check:
+    """Ask in a process of its own: a broken build can end the process that imports it."""
+    command = [sys.executable, "-c", _TORCH_PROBE]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+        version, device, name, threads = json.loads(answer.stdout)
+    except (subprocess.SubprocessError, ValueError) as error:
+        reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
+        return Check("torch", Status.BROKEN, f"cannot be used: {reason}", "Install torch again.")
+    return Check("torch", Status.OK, f"{version} on {f'{device} ({name})' if name else device}, {threads} threads")
+
+
+def _models(configuration: Configuration) -> Iterator[Check]:
+    """Which models are here, whether each opens, and whether NeMo would fit."""
+    from nemo_docs.model.catalogue import CATALOGUE
+    from nemo_docs.model.folder import open_model
+    from nemo_docs.model.inventory import inventory
+    from nemo_docs.model.pull import is_whole
+
+    folder, chosen = configuration.paths.models, configuration.settings.model
+    try:
+        here = [listed.name for listed in inventory(folder) if listed.present]
+    except NemoDocsError as error:
+        yield Check("models", Status.BROKEN, error.message, error.hint)
+        return
+    yield Check("models", Status.OK, f"{', '.join(here) or 'none'} in {folder}")
+    for name in dict.fromkeys((chosen, *here)):
+        if name in here and name in CATALOGUE and not is_whole(CATALOGUE[name], folder):
+            hint = f"Fetch it again: nemo-docs model pull {name}"
+            yield Check(f"model {name}", Status.BROKEN, "a file is missing or is not what was fetched", hint)
+            continue
+        try:
+            opened = open_model(name, folder)
+            detail = f"whole, {opened.config.n_parameters / 1e6:,.0f} million weights, {opened.template.name} prompts"
+            yield Check(f"model {name}", Status.OK, detail)
+        except NemoDocsError as error:
+            status = Status.BROKEN if name == chosen else Status.WARNING
+            yield Check(f"model {name}", status, error.message, error.hint)
+    if "nemo" not in here:
+        yield _room_for(CATALOGUE["nemo"], folder)
+
+
+def _room_for(entry: Entry, folder: Path) -> Check:
+    disk, memory = free_bytes(folder), psutil.virtual_memory().total
+    needs = f"needs {size(entry.disk_bytes)} of disk and {size(entry.memory_bytes)} of memory"
+    name = f"room for {entry.name}"
+    if disk < entry.disk_bytes or memory < entry.memory_bytes:
+        return Check(name, Status.OK, f"no: it {needs}; here are {size(disk)} and {size(memory)}")
+    return Check(name, Status.OK, f"yes: it {needs}; fetch it with: nemo-docs model pull {entry.name}")
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes free on the disk that holds `path`, or will once it is made."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return shutil.disk_usage(path).free

@@ -1,0 +1,162 @@
+"""`nemo-docs add, list, show, pages, remove`: what is in the library."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from contextlib import closing
+
+import click
+
+from nemo_docs.commands.adding import tell
+from nemo_docs.commands.progress import Progress
+from nemo_docs.commands.scope import parse_scope
+from nemo_docs.commands.shared import emit, example, json_option, open_reader
+from nemo_docs.errors import NothingFound, UsageError
+from nemo_docs.plain import printable
+from nemo_docs.settings import load
+
+
+@click.command(epilog=example("add contract.pdf notes/", "add --password secret.pdf", "add --samples"))
+@click.argument("paths", metavar="PATH...", nargs=-1)
+@click.option("--samples", is_flag=True, help="Add the sample library: one text in eleven languages.")
+@click.option("--password", "ask_password", is_flag=True, help="Ask for the password of encrypted files.")
+@json_option
+def add(paths: tuple[str, ...], samples: bool, ask_password: bool, as_json: bool) -> None:
+    """Read PDF and text files, and folders of them, into the library.
+
+    What is there already is left alone; what was interrupted goes on where it stopped; a file that fails does not stop
+    the others. A changed file becomes a new version of its document. The password is read from standard input when that
+    is no terminal.
+    """
+    from nemo_docs.library import ingest
+    from nemo_docs.library.store import Library
+
+    if samples:
+        from nemo_docs.library.samples import samples_folder
+
+        paths = (*paths, str(samples_folder()))
+    if not paths:
+        raise UsageError("Nothing to add was named.", hint="Name files or folders: nemo-docs add PATH...")
+    password = _password() if ask_password else None
+    with (
+        Library(load().paths.library) as library,
+        closing(ingest.add(library, paths, password=password)) as events,
+        Progress() as progress,
+    ):
+        code = tell(events, progress, as_json)
+    click.get_current_context().exit(code)
+
+
+@click.command("list", epilog=example("list", "list --json"))
+@json_option
+def list_(as_json: bool) -> None:
+    """List the documents: handle, language, pages, title."""
+    with open_reader() as library:
+        documents = library.documents()
+    if not documents and not as_json:
+        click.echo("The library is empty. Add a document: nemo-docs add FILE", err=True)
+    for document in documents:
+        if as_json:
+            emit("document", dataclasses.asdict(document))
+            continue
+        pages = f"{document.pages} page{'' if document.pages == 1 else 's'}"
+        notes = []
+        if document.pages_read < document.pages:
+            notes.append(f"{document.pages_read} read; add it again to go on")
+        if document.pages_without_text:
+            notes.append(f"{document.pages_without_text} without text")
+        note = f"  ({'; '.join(notes)})" if notes else ""
+        click.echo(printable(f"{document.handle:<4}{document.language:<5}{pages:<12}{document.title}{note}"))
+
+
+@click.command(epilog=example("show a", "show contract", "show a:3-4", "show a:3 --json"))
+@click.argument("document", metavar="DOC[:PAGES]")
+@json_option
+def show(document: str, as_json: bool) -> None:
+    """Show what is known of a document, or the text of its PAGES.
+
+    DOC is a handle, else the path of a file in the library, else a unique part of a title.
+    """
+    scope = parse_scope(document)
+    with open_reader() as library:
+        found = library.resolve(scope.reference)
+        if not scope.ranges:
+            _facts(dataclasses.asdict(found), as_json)
+            return
+        wanted = scope.pages(page.number for page in library.pages(found))
+        texts = [page for page in library.page_texts(found) if page.number in wanted]
+    silent = len(wanted) - len(texts)
+    if silent:
+        click.echo(f"{silent} of these pages hold no text; `nemo-docs pages {found.handle}` says why.", err=True)
+    if not texts:
+        raise NothingFound(f"No page of {document} holds any text.", hint=f"See `nemo-docs pages {found.handle}`.")
+    for page in texts:
+        if as_json:
+            emit("page_text", {"document": found.handle, **dataclasses.asdict(page)})
+        else:
+            click.echo(f"--- {found.handle}, page {page.number} ---", err=True)
+            click.echo(printable(page.text, lines=True))
+
+
+@click.command(epilog=example("pages a", "pages a --json"))
+@click.argument("document", metavar="DOC")
+@json_option
+def pages(document: str, as_json: bool) -> None:
+    """Show what became of each page of a document.
+
+    Each has a row: how many characters, in which language, or why it holds no text.
+    """
+    with open_reader() as library:
+        found = library.resolve(document)
+        ledger = library.pages(found)
+    for page in ledger:
+        if as_json:
+            emit("page", {"document": found.handle, **dataclasses.asdict(page)})
+            continue
+        dropped = f"  {page.dropped:,} characters that cannot be shown left out" if page.dropped else ""
+        note = f"  {page.note}" if page.note else ""
+        click.echo(
+            printable(
+                f"{page.number:>5}  {page.status:<8}{page.characters:>7,} characters  {page.language}{dropped}{note}"
+            )
+        )
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _facts(facts: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        emit("document", facts)
+        return
+    for name, value in facts.items():
+        click.echo(printable(f"{name.replace('_', ' ')}: {value}"))
+
+
+@click.command(epilog=example("remove a b", "remove contract.pdf"))
+@click.argument("documents", metavar="DOC...", nargs=-1, required=True)
+@json_option
+def remove(documents: tuple[str, ...], as_json: bool) -> None:
+    """Remove documents with their pages, index and stored text.
+
+    DOC is a handle or a path, never part of a title. The file itself stays where it is; a handle is not given again.
+    """
+    from nemo_docs.library.store import Library
+
+    with open_reader() as library:
+        found = {each.handle: each for each in (library.resolve(name, for_removal=True) for name in documents)}
+    with Library(load().paths.library) as store:
+        for document in found.values():
+            store.remove(document.handle)
+            if as_json:
+                emit("removed", {"document": document.handle, "title": document.title})
+            else:
+                click.echo(printable(f"Removed {document.handle}  {document.title}"), err=True)
+
+
+COMMANDS = (add, list_, show, pages, remove)
+"""In the order of the help."""

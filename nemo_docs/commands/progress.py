@@ -1,0 +1,52 @@
+"""How far along, on stderr: one line that updates itself on a terminal, a few plain lines anywhere else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TextIO
+
+from nemo_docs.plain import printable
+
+_STEPS = 4  # parts of a task that are told where the output is not a terminal
+_WORTH_TELLING = 20  # units; less is over before it is read
+
+
+class Progress:
+    """Tells how far a task is. Use as a context manager, so that the line is gone before other output."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._told: tuple[str, int] | None = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def update(self, task: str, done: int, of: int, note: str = "") -> None:
+        """Tell that `done` of `of` units of `task` are done; `note` is a unit or the time left."""
+        text = f"{printable(task)}: {done:,} of {of:,}" + (f" {printable(note)}" if note else "")
+        if self._live:
+            width = shutil.get_terminal_size().columns - 1
+            self._stream.write(f"\r\x1b[K{text[:width]}")
+            self._stream.flush()
+            self._told = (task, done)
+        elif of >= _WORTH_TELLING and 0 < (step := _STEPS * done // of) < _STEPS and self._told != (task, step):
+            self._told = (task, step)
+            self._stream.write(f"{text}\n")
+
+    def say(self, text: str) -> None:
+        """Write one line of narration above the progress."""
+        self.clear()
+        self._stream.write(f"{printable(text)}\n")
+
+    def clear(self) -> None:
+        """Take the updating line away."""
+        if self._live and self._told:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._told = None

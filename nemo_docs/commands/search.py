@@ -1,0 +1,49 @@
+"""`nemo-docs search`: passages that hold the words, best first."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from nemo_docs.commands.scope import Scope
+from nemo_docs.commands.shared import emit, example, in_option, json_option, open_reader
+from nemo_docs.errors import NothingFound
+from nemo_docs.plain import printable
+
+_ALL = 1_000_000  # hits to sift when pages are asked for
+
+
+@click.command(
+    epilog=example('search "notice period"', "search Kündigungsfrist --in contract", "search rent --in a:3-7")
+)
+@click.argument("query", nargs=-1, required=True)
+@in_option
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Passages at most.")
+@json_option
+def search(query: tuple[str, ...], scopes: tuple[Scope, ...], limit: int, as_json: bool) -> None:
+    """Find passages that hold the words of QUERY.
+
+    The words are found in any form that their language gives them; nothing in QUERY is syntax. Exits with 3 when
+    nothing is found.
+    """
+    words = " ".join(query)
+    with open_reader() as library:
+        wanted: dict[str, set[int]] = {}
+        for scope in scopes:
+            document = library.resolve(scope.reference)
+            pages = scope.pages(page.number for page in library.pages(document))
+            wanted.setdefault(document.handle, set()).update(pages)
+        sifted = any(scope.ranges for scope in scopes)
+        hits = library.search(words, list(wanted) if scopes else None, limit=_ALL if sifted else limit)
+    if sifted:
+        hits = [hit for hit in hits if hit.page in wanted[hit.document]][:limit]
+    if not hits:
+        where = "those documents" if scopes else "the library"
+        raise NothingFound(f"Nothing in {where} matches {words!r}.", hint="`nemo-docs list` shows what there is.")
+    for hit in hits:
+        if as_json:
+            emit("hit", dataclasses.asdict(hit))
+        else:
+            click.echo(printable(f"{hit.document}.{hit.passage}  {hit.title}, page {hit.page}"))
+            click.echo(printable(f"    {' '.join(hit.text.split())}"))

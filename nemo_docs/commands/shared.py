@@ -1,0 +1,102 @@
+"""What the commands have in common: options, JSON lines, the library."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from nemo_docs.commands.scope import Scope, parse_scope
+from nemo_docs.errors import UsageError
+from nemo_docs.plain import json_line
+from nemo_docs.settings import help_of, load
+
+if TYPE_CHECKING:
+    from nemo_docs.library.reader import LibraryReader
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+EVENT_VERSION = 1
+"""Of the shape of every JSON line."""
+
+
+def json_option(function: _Function) -> _Function:
+    """Add `--json`: one event a line on stdout instead of text for people."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line.")(function)
+
+
+def in_option(function: _Function) -> _Function:
+    """Add `--in DOC[:PAGES]`, which may be given again and again; passed on as `scopes`."""
+    return click.option(
+        "--in",
+        "scopes",
+        metavar="DOC[:PAGES]",
+        multiple=True,
+        callback=_scopes,
+        help="Only this document, or these pages of it, such as a:3-7,12. May be repeated.",
+    )(function)
+
+
+def setting_options(*names: str) -> Callable[[_Function], _Function]:
+    """Add an option for each of these settings; they are passed on together as `options`, for `settings.load`."""
+
+    def decorate(function: _Function) -> _Function:
+        @functools.wraps(function)
+        def collected(*arguments: Any, **given: Any) -> Any:
+            options = {name: given.pop(name) for name in names}
+            return function(*arguments, options=options, **given)
+
+        for name in reversed(names):
+            flag = f"--{name.replace('_', '-')}"
+            click.option(flag, name, metavar="VALUE", help=help_of(name))(collected)
+        return cast(_Function, collected)
+
+    return decorate
+
+
+def text_or_stdin(text: str) -> str:
+    """Return `text`, or all of standard input where it is `-`.
+
+    Raises:
+        UsageError: There is nothing but white space, or standard input is not UTF-8.
+    """
+    if text == "-":
+        if sys.stdin.isatty():
+            click.echo("Reading from the terminal; end with Ctrl-D on a line of its own.", err=True)
+        try:
+            text = sys.stdin.buffer.read().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"Standard input is not UTF-8: {error.reason} at byte {error.start}.") from error
+    if not text.strip():
+        raise UsageError("The text is empty.", hint="Give it as an argument, or `-` to read standard input.")
+    return text.strip()
+
+
+def example(*lines: str) -> str:
+    """An epilog with examples, one a line, that click does not wrap."""
+    return "\b\nExamples:\n" + "\n".join(f"  nemo-docs {line}" for line in lines)
+
+
+def emit(event: str, fields: Mapping[str, Any]) -> None:
+    """Print one event as a line of JSON on stdout."""
+    utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    click.echo(json_line({"v": EVENT_VERSION, "event": event, **fields}, ascii_only=not utf8))
+
+
+def open_reader() -> LibraryReader:
+    """Open the library to read; it need not exist yet.
+
+    Raises:
+        LibraryError: The database cannot be read.
+        SettingsError: The settings are wrong.
+    """
+    from nemo_docs.library.reader import LibraryReader
+
+    return LibraryReader(load().paths.library)
+
+
+def _scopes(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[Scope, ...]:
+    return tuple(parse_scope(value) for value in values)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nemo_docs.errors import ExitCode
+from tests.cli.conftest import NemoDocs
+
+
+def test_list_names_the_catalogue_and_marks_the_one_in_use(nemo_docs: NemoDocs) -> None:
+    events = {event["name"]: event for event in nemo_docs("model", "list", "--json").events}
+    assert {"smollm2", "nemo", "nemo-base"} <= set(events)
+    assert [name for name, event in events.items() if event["used"]] == ["smollm2"]
+    assert not any(event["present"] for event in events.values())
+    assert nemo_docs("model").out.startswith("* smollm2")
+
+
+@pytest.mark.parametrize("command", ["pull", "use", "show"])
+def test_unknown_model_is_a_usage_error(nemo_docs: NemoDocs, command: str) -> None:
+    done = nemo_docs("model", command, "nemmo")
+    assert (done.code, done.out) == (ExitCode.USAGE, "")
+    assert "Did you mean nemo?" in done.err
+
+
+def test_model_that_is_not_here_cannot_be_chosen_and_says_how_to_get_it(nemo_docs: NemoDocs) -> None:
+    done = nemo_docs("model", "use", "nemo")
+    assert done.code == ExitCode.FAILED
+    assert "nemo-docs model pull nemo" in done.err
+    assert nemo_docs("model", "list", "--json").events[0]["used"]
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF\x03\x00\x00"])
+def test_weight_file_that_is_empty_or_cut_short_is_refused(nemo_docs: NemoDocs, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(content)
+    done = nemo_docs("model", "add", file)
+    assert (done.code, done.out) == (ExitCode.FAILED, "")
+    assert str(file) in done.err
+    assert "Traceback" not in done.err
+
+
+def test_folder_without_a_model_is_refused(nemo_docs: NemoDocs, tmp_path: Path) -> None:
+    assert nemo_docs("model", "add", tmp_path).code == ExitCode.FAILED
+
+
+def test_default_model_can_be_shown_added_and_used(nemo_docs: NemoDocs, default_model: Path) -> None:
+    added = nemo_docs("model", "add", default_model, "--name", "mine")
+    assert (added.code, added.out) == (0, "")
+    used = nemo_docs("model", "use", "mine")
+    assert (used.code, used.err) == (0, "Answers now come from mine.\n")
+    (shown,) = nemo_docs("model", "show", "--json").events
+    assert (shown["name"], shown["parameters"], shown["n_kv_heads"]) == ("mine", 134_515_008, 3)
+    assert nemo_docs("model", "use", default_model).code == 0
+    assert nemo_docs("model", "show", "--json").events[0]["path"] == str(default_model)
+    plain = nemo_docs("model", "show", "mine").out
+    assert "parameters: 134,515,008" in plain
