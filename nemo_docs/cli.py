@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from nemo_docs import __version__
-from nemo_docs.commands import config, doctor, documents, models, search
+from nemo_docs.commands import ask, config, doctor, documents, models, search
 from nemo_docs.errors import ExitCode, NemoDocsError
 from nemo_docs.plain import printable
 
@@ -50,7 +50,7 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for _command in (*documents.COMMANDS, search.search, models.model, doctor.doctor, config.config):
+for _command in (*documents.COMMANDS, search.search, ask.read, ask.ask, models.model, doctor.doctor, config.config):
     cli.add_command(_command)
 
 

@@ -82,8 +82,13 @@ def example(*lines: str) -> str:
 
 def emit(event: str, fields: Mapping[str, Any]) -> None:
     """Print one event as a line of JSON on stdout."""
+    emit_line({"v": EVENT_VERSION, "event": event, **fields})
+
+
+def emit_line(event: Mapping[str, Any]) -> None:
+    """Print plain data as a line of JSON on stdout."""
     utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
-    click.echo(json_line({"v": EVENT_VERSION, "event": event, **fields}, ascii_only=not utf8))
+    click.echo(json_line(event, ascii_only=not utf8))
 
 
 def open_reader() -> LibraryReader:

@@ -6,7 +6,9 @@ go through it together.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -54,6 +56,7 @@ class Program:
         self._sampler = Sampler(sampling)
         self._between_layers = between_layers
         self._waiting: list[int] = []
+        self._copied: dict[tuple[int, ...], list[tuple[int, int]]] = defaultdict(list)  # source -> its copied stretches
         self._last: int | None = None
         self.generated = 0
         """Tokens generated or copied so far."""
@@ -92,7 +95,11 @@ class Program:
         yield StepEnded(index, "length")
 
     def _copy(self, index: int, step: Copy) -> Iterator[ProgramEvent]:
-        state = CopyState(step)
+        starts = tuple(s for s in step.starts if not any(a <= s.position < b for a, b in self._copied[step.source]))
+        if not starts:
+            yield StepEnded(index, "exhausted")
+            return
+        state = CopyState(replace(step, starts=starts))
         while (reason := state.ended()) is None:
             tokens = state.certain() or (self._pick(state.allowed(), step.model_weight),)
             for token in tokens:
@@ -101,6 +108,7 @@ class Program:
                 yield Token(index, token, position=state.only_place())
             self._write(tokens)
         start, end = state.place()
+        self._copied[step.source].append((start, end))
         yield StepEnded(index, reason, start=start, end=end)
 
     def _pick(self, allowed: dict[int, float], model_weight: float) -> int:

@@ -75,7 +75,7 @@ class Copy:
     source: tuple[int, ...]
     """The tokens that may be copied, without anything that must be skipped."""
     starts: tuple[Start, ...]
-    """Where a copy may begin; at least one."""
+    """Where a copy may begin; those inside an earlier copy of the same request are passed over."""
     ends: tuple[int, ...]
     """Ascending positions behind which a copy may end (exclusive)."""
     max_tokens: int
@@ -174,7 +174,7 @@ class StepEnded:
     step: int
     """Its index."""
     reason: str
-    """`stop`, `length`, `end` (of a copy), `chosen`, `forced`."""
+    """`stop`, `length`, `end` (of a copy), `exhausted` (no start is left), `chosen`, `forced`."""
     choice: int | None = None
     """Index of the chosen option."""
     start: int | None = None

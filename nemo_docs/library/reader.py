@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nemo_docs.errors import LibraryError, NothingFound, UsageError
-from nemo_docs.library.records import Document, Hit, Page, PageStatus, PageText, PassageScore, VersionStatus
+from nemo_docs.library.records import Document, Hit, Page, PageStatus, PageText, Passage, PassageScore, VersionStatus
 
 SCHEMA_VERSION = 1
 """The newest schema that this program knows; the number of migrations."""
@@ -135,6 +135,16 @@ class LibraryReader:
                 hint=f"nemo-docs pages {_handle(document)} shows its pages.",
             )
         return PageText(**dict(rows[0]))
+
+    def passages(self, document: Document | str) -> list[Passage]:
+        """The passages of the document's current version, in order."""
+        rows = self._rows(
+            """SELECT s.ordinal, p.number AS page, s.start, s."end"
+               FROM documents d JOIN pages p ON p.version = d.version JOIN passages s ON s.text = p.text
+               WHERE d.handle = ? ORDER BY s.ordinal""",
+            (_handle(document),),
+        )
+        return [Passage(**dict(row)) for row in rows]
 
     def search(self, query: str, documents: Iterable[Document | str] | None = None, limit: int = 20) -> list[Hit]:
         """The passages that match best, best first.

@@ -93,6 +93,23 @@ class PageText:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """What a search returns a document as: a paragraph or a run of sentences on one page.
+
+    Attributes:
+        ordinal: Its number in the document, for display ("a.17").
+        page: Page number, from 1.
+        start: Character offset into the page text.
+        end: End of the passage, exclusive.
+    """
+
+    ordinal: int
+    page: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class PassageScore:
     """How well one passage matches a query.
 

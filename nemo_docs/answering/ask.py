@@ -1,0 +1,176 @@
+"""Ask: quote, then answer.
+
+Windows are read one after the other and quoted from. The answer is then written over the quotes: behind the window if
+one holds all that was asked about, else over the quotes with their surroundings. Everything that happens is yielded as
+an event; the last one is `Answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nemo_docs.answering.citing import mark_bans
+from nemo_docs.answering.events import AnswerEvent, Plan, Progress, Warn
+from nemo_docs.answering.evidence import Evidence
+from nemo_docs.answering.prompt import LANGUAGE_RULES, Prompts
+from nemo_docs.answering.quoting import Quoting, quoting_steps
+from nemo_docs.answering.ranking import Candidate, by_likelihood, by_words
+from nemo_docs.answering.reading import Reading, coverage, cut, note, order, window_limit
+from nemo_docs.answering.source import Source
+from nemo_docs.answering.transcript import Transcript
+from nemo_docs.answering.windows import Window
+from nemo_docs.answering.writing import Writing
+from nemo_docs.backends.base import Backend, BackendEvent, Cancelled, never
+from nemo_docs.engine.protocol import Free, Request, Sampling, Step
+from nemo_docs.library.languages import detect
+from nemo_docs.library.records import PassageScore
+
+QUOTES_OF_ONE_WINDOW = 3
+QUOTES_OF_THE_BEST_WINDOW = 2
+MOST_QUOTES = 6
+"""Over all windows."""
+SURROUNDINGS = 300
+"""Characters on either side of a quote that an answer over several windows sees."""
+
+
+GREEDY = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a question is to be answered."""
+
+    window: int | None = None
+    """Tokens in a window; None for the size that the model reads well."""
+    budget_s: float = 60.0
+    """Seconds of reading that the question may cost."""
+    answer_tokens: int = 512
+    """The longest answer."""
+    language: str = "auto"
+    """ISO 639-1 code of the answer's language; `auto` is the question's."""
+    sampling: Sampling = GREEDY
+    """How the answer is drawn; quotes never are."""
+
+
+DEFAULTS = Options()
+
+
+def ask(
+    question: str,
+    sources: Sequence[Source],
+    passages: Sequence[Sequence[PassageScore]],
+    backend: Backend,
+    options: Options = DEFAULTS,
+    cancelled: Cancelled = never,
+) -> Iterator[AnswerEvent]:
+    """Answer a question about documents.
+
+    Args:
+        question: In any of the eleven languages.
+        sources: The documents; at least one page of text among them.
+        passages: For each, the passages that a search for the question found.
+        backend: Who answers.
+        options: How.
+        cancelled: Asked often; once it says True the answer ends as it is.
+
+    Raises:
+        ContextExceeded: If the question does not fit beside a window; nothing was read.
+    """
+    asking = _Asking(question, sources, backend, options, cancelled)
+    limit = window_limit(backend, options.window, options.answer_tokens)
+    windows = cut(sources, backend, limit, pack=options.window is not None)
+    candidates = by_words(sources, passages, question)
+    yield asking.plan(windows, order(windows, sources, candidates), limit)
+    yield Progress("loading")
+    backend.ready()
+    transcript = Transcript()
+    yield Progress("searching")
+    candidates = by_likelihood(candidates, sources, question, backend, asking.prompts, cancelled)
+    yield from asking.quote(order(windows, sources, candidates), candidates, transcript)
+    yield from asking.write(windows, transcript)
+    yield transcript.answer(question, asking.language, backend.name, coverage(sources, windows, transcript.read))
+
+
+class _Asking:
+    """One question: what does not change while it is answered."""
+
+    def __init__(
+        self, question: str, sources: Sequence[Source], backend: Backend, options: Options, cancelled: Cancelled
+    ) -> None:
+        self._question, self._sources, self._backend = question, sources, backend
+        self._options, self._cancelled = options, cancelled
+        self.prompts = Prompts(backend.template, backend.tokenizer)
+        self.language = answer_language(question, options.language)
+
+    def plan(self, windows: Sequence[Window], reading: Reading, limit: int) -> Plan:
+        """What will be read."""
+        speed = self._backend.reading_speed
+        tokens = sum(window.tokens for window in reading.chosen)
+        return Plan(
+            question=self._question,
+            documents=len(self._sources),
+            pages=sum(source.pages_total for source in self._sources),
+            tokens=sum(window.tokens for window in windows),
+            windows=tuple(note(window) for window in reading.chosen),
+            window_tokens=limit,
+            budget_s=self._options.budget_s,
+            seconds=round(tokens / speed, 1) if speed else None,
+            model=self._backend.name,
+        )
+
+    def quote(self, reading: Reading, candidates: Sequence[Candidate], transcript: Transcript) -> Iterator[AnswerEvent]:
+        """Read windows one after the other, as many as the budget allows, and quote from each."""
+        for number, window in enumerate(reading.chosen, start=1):
+            if number > 1 and not self._affordable(window, transcript):
+                done = f"{number - 1} of {len(reading.chosen)} windows"
+                yield Warn(f"The budget of {self._options.budget_s:g} s allowed {done}; --budget allows more.")
+                return
+            evidence = Evidence(window, self._sources, candidates)
+            if len(reading.chosen) == 1:
+                quotes = QUOTES_OF_ONE_WINDOW
+            else:
+                quotes = QUOTES_OF_THE_BEST_WINDOW if number == 1 else 1
+            quotes = min(quotes, MOST_QUOTES - len(transcript.quotes))
+            steps = quoting_steps(evidence, self.prompts, quotes)
+            asked = self.prompts.quotes_wanted(window, self._question)
+            quoting = Quoting(evidence, transcript, number, len(reading.chosen))
+            for event in self._run(self.prompts.window(window, asked), steps):
+                yield from quoting.follow(event)
+            if self._cancelled():
+                transcript.finish = "cancelled"
+                return
+            transcript.read.append(window)
+
+    def write(self, windows: Sequence[Window], transcript: Transcript) -> Iterator[AnswerEvent]:
+        """Write the answer over the quotes: behind the window if there is only one, else with their surroundings."""
+        if transcript.finish == "cancelled":
+            return
+        quotes = [quote.text for quote in transcript.quotes]
+        if len(windows) == 1:
+            asked = self.prompts.answer_wanted(windows[0], self._question, quotes, self.language)
+            segments = self.prompts.window(windows[0], asked)
+        else:
+            surroundings = [quote.with_surroundings(SURROUNDINGS) for quote in transcript.quotes]
+            segments = self.prompts.over_quotes(surroundings, self._question, self.language)
+        stops, bans = self._backend.template.stops, mark_bans(self._backend.tokenizer)
+        writing = Writing(transcript, self.language)
+        for event in self._run(segments, [Free(self._options.answer_tokens, stops, bans)]):
+            yield from writing.follow(event)
+            if writing.is_circling:
+                break
+        yield from writing.close()
+
+    def _run(self, segments: tuple[tuple[int, ...], ...], steps: Sequence[Step]) -> Iterator[BackendEvent]:
+        return self._backend.run(Request(segments, tuple(steps), self._options.sampling), self._cancelled)
+
+    def _affordable(self, window: Window, transcript: Transcript) -> bool:
+        """Whether another window can be read within the budget, at the speed of the last one."""
+        speed = self._backend.reading_speed
+        return speed is None or transcript.elapsed_s + window.tokens / speed <= self._options.budget_s
+
+
+def answer_language(question: str, wanted: str) -> str:
+    """The language to answer in: the one asked for, else the question's, else English."""
+    found = detect(question) if wanted == "auto" else wanted
+    return found if found in LANGUAGE_RULES else "en"

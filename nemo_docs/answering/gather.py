@@ -1,0 +1,45 @@
+"""From the library to sources: what a question is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nemo_docs.answering.source import Source
+from nemo_docs.errors import NothingFound
+from nemo_docs.library.reader import LibraryReader
+from nemo_docs.library.records import Document, PassageScore
+
+
+def gather(library: LibraryReader, wanted: Iterable[tuple[Document, frozenset[int]]]) -> list[Source]:
+    """The sources of some documents, cut to the pages asked for.
+
+    Args:
+        library: Where they are.
+        wanted: Documents, each with its pages.
+
+    Raises:
+        NothingFound: If not one of the pages holds any text.
+    """
+    sources = []
+    for document, numbers in wanted:
+        texts = [page for page in library.page_texts(document) if page.number in numbers and page.text.strip()]
+        sources.append(
+            Source(
+                handle=document.handle,
+                title=document.title,
+                language=document.language,
+                pages=tuple(texts),
+                pages_total=len(numbers),
+                passages=tuple(passage for passage in library.passages(document) if passage.page in numbers),
+            )
+        )
+    if not any(source.pages for source in sources):
+        raise NothingFound(
+            "None of these pages holds any text.", hint="`nemo-docs pages DOC` says for each page why it has none."
+        )
+    return [source for source in sources if source.pages]
+
+
+def searched(library: LibraryReader, sources: Sequence[Source], question: str) -> list[list[PassageScore]]:
+    """For each source, the passages that hold words of the question."""
+    return [library.passage_scores(source.handle, question) for source in sources]

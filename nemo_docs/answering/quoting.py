@@ -1,0 +1,86 @@
+"""The steps that make a model quote from a window, and what they yield."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nemo_docs.answering.events import AnswerEvent, Citation, Progress, QuoteClose, QuoteOpen, QuoteText
+from nemo_docs.answering.evidence import Evidence, Quote
+from nemo_docs.answering.prompt import Prompts
+from nemo_docs.answering.transcript import Transcript
+from nemo_docs.backends.base import BackendEvent
+from nemo_docs.engine.protocol import Choose, Finished, Force, Option, Prefilled, Step, StepEnded
+
+ANOTHER_QUOTE_SCALE = 2.0
+"""How many units of weight a further sentence may lie behind the best for one nat of doubt."""
+
+
+def quoting_steps(evidence: Evidence, prompts: Prompts, quotes: int) -> list[Step]:
+    """Steps that write one quote, then more as long as the model wants and the sentences are good enough.
+
+    Args:
+        evidence: What may be quoted.
+        prompts: The model's fixed tokens.
+        quotes: At most this many.
+    """
+    copy = evidence.copy()
+    count = min(quotes, len(evidence))
+    steps: list[Step] = [Force(prompts.quote_open), copy] if count else []
+    end = 1 + 3 * count  # behind the last step
+    for rank in range(1, count):
+        another = Option(prompts.quote_open, log_weight=-evidence.behind(rank) / ANOTHER_QUOTE_SCALE)
+        enough = Option(prompts.quotes_end, goto=end)
+        steps += [Force(prompts.quote_close), Choose((another, enough)), copy]
+    return steps
+
+
+class Quoting:
+    """Turns the engine's events into quotes, numbered on through a transcript.
+
+    Args:
+        evidence: What the steps quote from.
+        transcript: Where the quotes are kept.
+        window: Which window this is, from 1.
+        windows: How many will be read.
+    """
+
+    def __init__(self, evidence: Evidence, transcript: Transcript, window: int, windows: int) -> None:
+        self._evidence, self._transcript = evidence, transcript
+        self._window, self._windows = window, windows
+
+    def follow(self, event: BackendEvent) -> Iterator[AnswerEvent]:
+        """What an event of the engine means to a reader; nothing for most."""
+        match event:
+            case Prefilled():
+                yield Progress(
+                    "reading",
+                    window=self._window,
+                    windows=self._windows,
+                    tokens=event.done,
+                    tokens_total=event.of,
+                    tokens_cached=event.cached,
+                    seconds_left=event.seconds_left,
+                )
+            case StepEnded(start=int(start), end=int(end)):
+                yield from self._quoted(self._evidence.quote(start, end))
+            case Finished():
+                self._transcript.add_run(event, reading=True)
+
+    def _quoted(self, quote: Quote) -> Iterator[AnswerEvent]:
+        if not quote.spans:
+            return
+        marker = len(self._transcript.quotes) + 1
+        first = quote.spans[0]
+        source = quote.source
+        citation = Citation(
+            marker=marker,
+            document=source.handle,
+            title=source.title,
+            passage=source.passage_at(first.page, first.start),
+            text=quote.text,
+            spans=quote.spans,
+        )
+        self._transcript.add_quote(quote, citation)
+        yield QuoteOpen(marker, source.handle, source.title, first.page)
+        yield QuoteText(marker, quote.text)
+        yield QuoteClose(citation)

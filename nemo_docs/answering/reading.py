@@ -1,0 +1,132 @@
+"""The reading plan: which windows are read, in which order, and what that leaves out.
+
+A document that fits the size that the model reads well is one window. Of a longer one the windows are read in the order
+of their best sentence, those that hold none of the best sentences not at all, and only as many as the budget of time
+allows. What is not read is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nemo_docs.answering.events import Coverage, LeftOut, WindowNote
+from nemo_docs.answering.ranking import CANDIDATES, Candidate
+from nemo_docs.answering.source import Source
+from nemo_docs.answering.windows import Stretch, Window, packed, windows_of
+from nemo_docs.backends.base import Backend
+from nemo_docs.errors import ContextExceeded
+
+ROOM_TOKENS = 1536
+"""Kept free behind a window's text for the question, the quotes and the answer, beside the answer's own limit."""
+
+
+def window_limit(backend: Backend, wanted: int | None, answer_tokens: int) -> int:
+    """The most tokens of text in a window.
+
+    Args:
+        backend: The model.
+        wanted: What the user asked for, or None for the size that the model reads well.
+        answer_tokens: The longest answer.
+
+    Raises:
+        ContextExceeded: If the user asked for more than the model has.
+    """
+    largest = backend.window_tokens - ROOM_TOKENS - answer_tokens
+    if wanted is None:
+        return max(min(backend.effective_window_tokens, largest), 1)
+    if wanted > backend.window_tokens:
+        raise ContextExceeded(
+            f"A window of {wanted:,} tokens is {wanted - backend.window_tokens:,} more than the "
+            f"{backend.window_tokens:,} of {backend.name}.",
+            hint="Ask for a smaller --window, or leave it at auto.",
+        )
+    if largest < 1:
+        raise ContextExceeded(
+            f"An answer of {answer_tokens:,} tokens leaves no room for a document in a window of "
+            f"{backend.window_tokens:,}.",
+            hint="Ask for a shorter answer.",
+        )
+    return min(wanted, largest)
+
+
+def cut(sources: Sequence[Source], backend: Backend, limit: int, *, pack: bool) -> list[Window]:
+    """All windows of the documents, in order; packed whole into shared windows if `pack`."""
+    tokenizer = backend.tokenizer
+    if pack:
+        return packed(sources, tokenizer, limit)
+    return [window for source in sources for window in windows_of(source, tokenizer, limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Windows in the order in which they are worth reading, and those that are not."""
+
+    chosen: tuple[Window, ...]
+    """To be read, best first."""
+    rest: tuple[Window, ...]
+    """Not to be read: none of the best sentences is in them."""
+
+
+def order(windows: Sequence[Window], sources: Sequence[Source], candidates: Sequence[Candidate]) -> Reading:
+    """Order windows by their best sentence.
+
+    Args:
+        windows: All of them.
+        sources: The documents asked about.
+        candidates: Sentences, best first.
+    """
+    if len(windows) <= 1:
+        return Reading(tuple(windows), ())
+    home: dict[tuple[str, int], list[int]] = {}  # (document, page) -> windows that hold some of it
+    for n, window in enumerate(windows):
+        for segment in window.segments:
+            for stretch in segment.stretches:
+                home.setdefault((segment.source.handle, stretch.page.number), []).append(n)
+    ranked: dict[int, None] = {}
+    for candidate in candidates[:CANDIDATES]:
+        span = candidate.sentence.spans[0]
+        for n in home.get((sources[candidate.source].handle, span.page), ()):
+            if _holds(windows[n], span.page, span.start):
+                ranked.setdefault(n)
+    chosen = list(ranked) or list(range(len(windows)))
+    return Reading(tuple(windows[n] for n in chosen), tuple(w for n, w in enumerate(windows) if n not in set(chosen)))
+
+
+def coverage(sources: Sequence[Source], windows: Sequence[Window], read: Sequence[Window]) -> Coverage:
+    """What was read out of what there is."""
+    missed = [window for window in windows if not any(window is other for other in read)]
+    unread = {
+        (segment.source.handle, s.page.number) for w in missed for segment in w.segments for s in segment.stretches
+    }
+    pages_read = sum(len(source.pages) for source in sources) - len(unread)
+    return Coverage(
+        documents=len(sources),
+        pages_read=pages_read,
+        pages_total=sum(source.pages_total for source in sources),
+        pages_without_text=sum(source.pages_without_text for source in sources),
+        tokens_read=sum(window.tokens for window in read),
+        tokens_total=sum(window.tokens for window in windows),
+        windows=len(read),
+        windows_total=len(windows),
+        left_out=tuple(
+            LeftOut(segment.source.handle, *_page_range(segment.stretches), len(segment.ids))
+            for window in missed
+            for segment in window.segments
+        ),
+    )
+
+
+def note(window: Window) -> WindowNote:
+    """A window as a plan shows it."""
+    handles = ", ".join(dict.fromkeys(segment.source.handle for segment in window.segments))
+    return WindowNote(handles, *_page_range(window.stretches), window.tokens)
+
+
+def _page_range(stretches: Sequence[Stretch]) -> tuple[int, int]:
+    numbers = [stretch.page.number for stretch in stretches]
+    return min(numbers), max(numbers)
+
+
+def _holds(window: Window, page: int, character: int) -> bool:
+    return any(s.page.number == page and s.start <= character < s.end for s in window.stretches)

@@ -1,0 +1,132 @@
+"""Answers as plain text for a terminal: the answer on one stream, narration on another.
+
+Everything shown goes through `printable`: text of documents and models cannot move the cursor or become markup.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Protocol, TextIO
+
+from nemo_docs.answering.events import (
+    Answer,
+    AnswerEvent,
+    Citation,
+    Coverage,
+    Plan,
+    Progress,
+    QuoteClose,
+    Text,
+    Warn,
+)
+from nemo_docs.plain import printable
+
+WIDTH = 100
+
+
+class Narrator(Protocol):
+    """Tells how far along a task is."""
+
+    def update(self, task: str, done: int, of: int, note: str = "") -> None:
+        """Done of so many units."""
+
+    def say(self, text: str) -> None:
+        """One line."""
+
+    def clear(self) -> None:
+        """Take an updating line away."""
+
+
+class PlainRenderer:
+    """Shows one answer as its events come.
+
+    Args:
+        out: Takes the quotes, the answer and the coverage.
+        narrator: Takes the rest.
+    """
+
+    def __init__(self, out: TextIO, narrator: Narrator) -> None:
+        self._out, self._narrator = out, narrator
+        self._is_answering = False
+
+    def show(self, event: AnswerEvent) -> None:
+        """Show one event."""
+        match event:
+            case Plan():
+                self._narrator.say(plan_line(event))
+            case Progress(stage="reading"):
+                left = "" if event.seconds_left is None else f"tokens, {_seconds(event.seconds_left)} left"
+                task = f"Reading window {event.window} of {event.windows}"
+                self._narrator.update(task, event.tokens, event.tokens_total, left)
+            case QuoteClose():
+                self._write(quote_block(event.citation))
+            case Text():
+                if not self._is_answering:
+                    self._write("\n")
+                    self._is_answering = True
+                self._write(printable(event.text, lines=True))
+            case Warn():
+                self._narrator.say(f"Warning: {event.message}")
+            case Answer():
+                self._write(("\n" if self._is_answering else "") + f"\n{coverage_line(event)}\n")
+
+    def _write(self, text: str) -> None:
+        self._narrator.clear()
+        self._out.write(text)
+        self._out.flush()
+
+
+def quote_block(citation: Citation) -> str:
+    """A quote with its place, wrapped."""
+    pages = sorted({span.page for span in citation.spans})
+    where = f"page {pages[0]}" if len(pages) == 1 else f"pages {pages[0]}-{pages[-1]}"
+    quote = printable(" ".join(citation.text.split()))
+    lead = f"[{citation.marker}] "
+    lines = textwrap.wrap(f"“{quote}”", WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead))
+    name = f", {citation.passage}" if citation.passage else ""
+    return "\n".join([*lines, f"{' ' * len(lead)}{printable(citation.title)}, {where}{name}", ""])
+
+
+def plan_line(plan: Plan) -> str:
+    """What will be read, in one line."""
+    documents = _count(plan.documents, "document")
+    time = f", about {_seconds(plan.seconds)}" if plan.seconds is not None else ""
+    tokens = sum(window.tokens for window in plan.windows)
+    windows = _count(len(plan.windows), "window")
+    return f"{plan.model}: {documents}, {plan.tokens:,} tokens; reading {tokens:,} in {windows}{time}."
+
+
+def coverage_line(answer: Answer) -> str:
+    """What was read, and what was not."""
+    coverage = answer.coverage
+    line = (
+        f"Read {coverage.pages_read:,} of {_count(coverage.pages_total, 'page')} "
+        f"({coverage.tokens_read:,} of {coverage.tokens_total:,} tokens) of {_count(coverage.documents, 'document')}"
+    )
+    if coverage.pages_without_text:
+        line += f"; {_count(coverage.pages_without_text, 'page')} without text"
+    if coverage.left_out:
+        line += f"; not read: {_left_out(coverage)}"
+    return f"{line}. {answer.timing.tokens_cached:,} tokens were cached, {answer.timing.tokens_prefilled:,} read now."
+
+
+def _left_out(coverage: Coverage) -> str:
+    """Page ranges by document, neighbours joined."""
+    ranges: dict[str, list[list[int]]] = {}
+    for gap in coverage.left_out:
+        held = ranges.setdefault(gap.document, [])
+        if held and gap.first_page <= held[-1][1] + 1:
+            held[-1][1] = max(held[-1][1], gap.last_page)
+        else:
+            held.append([gap.first_page, gap.last_page])
+    named = {doc: ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in held) for doc, held in ranges.items()}
+    return "; ".join(f"{doc} pages {pages}" for doc, pages in named.items())
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _seconds(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

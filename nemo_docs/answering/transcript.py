@@ -1,0 +1,92 @@
+"""What an answer is made of, gathered while it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from nemo_docs.answering.events import Answer, Citation, Claim, Coverage, Timing
+from nemo_docs.answering.evidence import Quote
+from nemo_docs.answering.windows import Window
+from nemo_docs.engine.protocol import Finished
+
+
+@dataclass
+class Transcript:
+    """Grows with every event of an answer. Times count from when the model was ready."""
+
+    quotes: list[Quote] = field(default_factory=list)
+    """In the order of their markers."""
+    citations: list[Citation] = field(default_factory=list)
+    """The same, as shown."""
+    read: list[Window] = field(default_factory=list)
+    """Windows read to the end."""
+    text: str = ""
+    """The answer so far, marks included."""
+    claims: list[Claim] = field(default_factory=list)
+    """Its sentences."""
+    finish: str = "stop"
+    """Why it ended."""
+
+    _began: float = field(default_factory=perf_counter)
+    _cached: int = 0
+    _prefilled: int = 0
+    _first_quote_s: float | None = None
+    _first_answer_s: float | None = None
+    _writing_s: float = 0.0
+    _written_tokens: int = 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds so far."""
+        return perf_counter() - self._began
+
+    def add_quote(self, quote: Quote, citation: Citation) -> None:
+        """A quote was closed."""
+        if self._first_quote_s is None:
+            self._first_quote_s = self.elapsed_s
+        self.quotes.append(quote)
+        self.citations.append(citation)
+
+    def add_text(self, text: str) -> None:
+        """The answer grew."""
+        if self._first_answer_s is None:
+            self._first_answer_s = self.elapsed_s
+        self.text += text
+
+    def add_run(self, finished: Finished, *, reading: bool) -> None:
+        """A request of the engine ended; what it took from the cache counts only where a window was to be read."""
+        self._cached += finished.tokens_cached if reading else 0
+        self._prefilled += finished.tokens_prefilled
+        if finished.reason == "cancelled":
+            self.finish = "cancelled"
+
+    def add_writing(self, tokens: int, seconds: float) -> None:
+        """So many tokens of the answer were written in so many seconds."""
+        self._written_tokens += tokens
+        self._writing_s += seconds
+
+    def answer(self, question: str, language: str, model: str, coverage: Coverage) -> Answer:
+        """The whole answer."""
+        return Answer(
+            question=question,
+            text=self.text,
+            finish=self.finish,
+            claims=tuple(self.claims),
+            citations=tuple(self.citations),
+            coverage=coverage,
+            timing=Timing(
+                tokens_cached=self._cached,
+                tokens_prefilled=self._prefilled,
+                first_quote_s=_rounded(self._first_quote_s),
+                first_answer_s=_rounded(self._first_answer_s),
+                total_s=round(self.elapsed_s, 3),
+                tokens_per_s=round(self._written_tokens / self._writing_s, 1) if self._writing_s else None,
+            ),
+            model=model,
+            language=language,
+        )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,102 @@
+"""Our own engine in this process.
+
+Loading is put off until the first request: a plan of what will be read needs the tokenizer only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nemo_docs.backends.base import BackendEvent, Cancelled, Piece, never
+from nemo_docs.backends.detokenise import Detokeniser
+from nemo_docs.backends.speeds import Speeds
+from nemo_docs.engine.protocol import Finished, Free, Request, Scored, ScoreRequest, StepEnded, Token
+from nemo_docs.model.folder import ModelFiles
+from nemo_docs.model.template import Template
+from nemo_docs.model.tokenizers.base import Tokenizer
+
+if TYPE_CHECKING:
+    from nemo_docs.engine.engine import Engine
+
+MEASURABLE_TOKENS = 256
+"""Fewer tokens than this say nothing about the speed of reading."""
+
+
+class LocalBackend:
+    """The engine, with text on top.
+
+    Args:
+        files: The model.
+        load: Builds the engine; called at the first request.
+        speeds: Where the speed of reading is remembered, or None.
+    """
+
+    def __init__(self, files: ModelFiles, load: Callable[[], Engine], speeds: Speeds | None = None) -> None:
+        self._files, self._load, self._speeds = files, load, speeds
+
+    @property
+    def name(self) -> str:
+        """What the user calls the model."""
+        return self._files.name
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Text to ids and back."""
+        return self._files.tokenizer
+
+    @property
+    def template(self) -> Template:
+        """The model's prompt format."""
+        return self._files.template
+
+    @property
+    def window_tokens(self) -> int:
+        """The most tokens that a prompt and its answer may have together."""
+        return self._files.window_tokens
+
+    @property
+    def effective_window_tokens(self) -> int:
+        """The most tokens that the model reads well."""
+        return self._files.effective_window_tokens
+
+    @property
+    def reading_speed(self) -> float | None:
+        """Tokens a second that were measured when reading on this machine; None before the first."""
+        return self._speeds.of(self.name) if self._speeds else None
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, loaded when first asked for."""
+        return self._load()
+
+    def ready(self) -> None:
+        """Load the engine; a second time does nothing."""
+        _ = self.engine
+
+    def run(self, request: Request, cancelled: Cancelled = never) -> Iterator[BackendEvent]:
+        """Answer a request; the tokens of free text come as pieces, those of copies as they are."""
+        text = Detokeniser(self.tokenizer)
+        free = {index for index, step in enumerate(request.steps) if isinstance(step, Free)}
+        for event in self.engine.run(request, cancelled):
+            if isinstance(event, Token) and event.step in free:
+                if piece := text.add(event.id):
+                    yield Piece(event.step, piece)
+                continue
+            if isinstance(event, StepEnded) and event.step in free and (rest := text.finish()):
+                yield Piece(event.step, rest)
+            if isinstance(event, Finished):
+                self._remember(event)
+            yield event
+
+    def score(self, request: ScoreRequest, cancelled: Cancelled = never) -> tuple[float, ...] | None:
+        """Mean log-probability a token of each branch; None when cancelled."""
+        for event in self.engine.run(request, cancelled):
+            if isinstance(event, Scored):
+                return event.values
+        return None
+
+    def _remember(self, finished: Finished) -> None:
+        if self._speeds and finished.tokens_prefilled >= MEASURABLE_TOKENS and finished.reason == "done":
+            self._speeds.measured(self.name, finished.tokens_prefilled / finished.prefill_s)

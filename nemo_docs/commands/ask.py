@@ -1,0 +1,195 @@
+"""`nemo-docs ask` and `nemo-docs read`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nemo_docs.commands.interrupt import interruptible
+from nemo_docs.commands.progress import Progress
+from nemo_docs.commands.scope import Scope, parse_scope
+from nemo_docs.commands.shared import emit_line, example, in_option, json_option
+from nemo_docs.errors import ExitCode, NothingFound, UsageError
+from nemo_docs.settings import Configuration, help_of, load
+
+if TYPE_CHECKING:
+    from nemo_docs.answering.source import Source
+    from nemo_docs.backends.local import LocalBackend
+    from nemo_docs.library.reader import LibraryReader
+
+_MODEL_OPTIONS = ("model", "device", "precision")
+_ASK_OPTIONS = ("window", "budget", "language", "answer_tokens", "temperature", "top_p", "seed")
+
+
+def _settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option for each setting, with the setting's own help and check."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(names):
+            option = click.option(f"--{name.replace('_', '-')}", name, metavar="VALUE", help=help_of(name))
+            function = option(function)
+        return function
+
+    return add
+
+
+@click.command(
+    epilog=example(
+        'ask "What is the notice period?"',
+        'ask "Was ist ein Homöomorphismus?" --in geotopo',
+        'ask "Who pays the fee?" --in a:3-7 --json',
+        "ask - --lines < questions.txt",
+    )
+)
+@click.argument("question")
+@in_option
+@click.option("--lines", is_flag=True, help="With QUESTION '-': standard input holds one question a line.")
+@_settings_options(*_ASK_OPTIONS, *_MODEL_OPTIONS)
+@json_option
+def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **options: object) -> int:
+    """Answer QUESTION about documents, with verbatim quotes and where they stand.
+
+    Without --in the question is about the whole library. QUESTION '-' is read from standard input. Exits with 3 when
+    there is no text to answer from.
+    """
+    configuration = load(options=options)
+    questions = _questions(question, lines)
+    with _reader(configuration) as library, Progress() as progress:
+        sources = _sources(library, scopes)
+        backend = _backend(configuration, progress)
+        for each in questions:
+            if _answer(each, sources, library, backend, configuration, progress, as_json) == "cancelled":
+                return ExitCode.INTERRUPTED
+    return ExitCode.DONE
+
+
+@click.command(epilog=example("read contract.pdf", "read a b c"))
+@click.argument("documents", nargs=-1, required=True, metavar="DOC...")
+@_settings_options("window", *_MODEL_OPTIONS)
+@json_option
+def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
+    """Read documents through the model now, window by window.
+
+    Shows that they fit and how long reading takes here; the speed is remembered for later estimates. What was read is
+    kept for this process only.
+    """
+    from nemo_docs.answering.preread import preread
+
+    configuration = load(options=options)
+    with _reader(configuration) as library, Progress() as progress, interruptible() as interrupt:
+        sources = _sources(library, tuple(parse_scope(document) for document in documents))
+        backend = _backend(configuration, progress)
+        began, total = time.perf_counter(), 0
+        for event in preread(sources, backend, configuration.settings.window, interrupt.is_set):
+            if as_json:
+                emit_line(event.as_dict())
+            else:
+                progress.update(f"Reading window {event.window} of {event.windows}", event.tokens, event.tokens_total)
+            total += event.tokens if event.tokens == event.tokens_total else 0
+        if interrupt.is_set():
+            raise KeyboardInterrupt
+        progress.clear()
+        seconds = time.perf_counter() - began
+        if not as_json:
+            click.echo(f"Read {total:,} tokens in {seconds:.1f} s.")
+    return ExitCode.DONE
+
+
+def _answer(
+    question: str,
+    sources: Sequence[Source],
+    library: LibraryReader,
+    backend: LocalBackend,
+    configuration: Configuration,
+    progress: Progress,
+    as_json: bool,
+) -> str:
+    """Ask one question and show the answer; returns why it ended."""
+    from nemo_docs.answering import ask as asking
+    from nemo_docs.answering.events import Answer
+    from nemo_docs.answering.gather import searched
+    from nemo_docs.answering.render import PlainRenderer
+    from nemo_docs.engine.protocol import Sampling
+
+    settings = configuration.settings
+    options = asking.Options(
+        window=settings.window,
+        budget_s=settings.budget,
+        answer_tokens=settings.answer_tokens,
+        language=settings.language,
+        sampling=Sampling(settings.temperature, settings.top_p, settings.seed),
+    )
+    renderer = PlainRenderer(sys.stdout, progress)
+    finish = ""
+    with interruptible() as interrupt:
+        passages = searched(library, sources, question)
+        for event in asking.ask(question, sources, passages, backend, options, interrupt.is_set):
+            if as_json:
+                emit_line(event.as_dict())
+            else:
+                renderer.show(event)
+            if isinstance(event, Answer):
+                finish = event.finish
+    return finish
+
+
+def _questions(question: str, lines: bool) -> Iterator[str]:
+    """The question, or those on standard input.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    if question != "-":
+        if lines:
+            raise UsageError("--lines reads questions from standard input.", hint="Give '-' as the question.")
+        asked = iter([question])
+    elif lines:
+        asked = iter(sys.stdin)
+    else:
+        asked = iter([sys.stdin.read()])
+    found = False
+    for text in asked:
+        if text.strip():
+            found = True
+            yield text.strip()
+    if not found:
+        raise UsageError("The question is empty.", hint='Ask something: nemo-docs ask "What is the notice period?"')
+
+
+def _reader(configuration: Configuration) -> LibraryReader:
+    from nemo_docs.library.reader import LibraryReader
+
+    return LibraryReader(configuration.paths.library)
+
+
+def _sources(library: LibraryReader, scopes: tuple[Scope, ...]) -> list[Source]:
+    """What the scopes name, or the whole library."""
+    from nemo_docs.answering.gather import gather
+
+    if scopes:
+        named = [(library.resolve(scope.reference), scope) for scope in scopes]
+    else:
+        named = [(document, Scope(document.handle)) for document in library.documents()]
+    if not named:
+        raise NothingFound("The library is empty.", hint="Add a document first: nemo-docs add FILE.")
+    wanted: dict[str, tuple[Any, set[int]]] = {}
+    for document, scope in named:
+        pages = scope.pages(page.number for page in library.pages(document))
+        wanted.setdefault(document.handle, (document, set()))[1].update(pages)
+    return gather(library, [(document, frozenset(pages)) for document, pages in wanted.values()])
+
+
+def _backend(configuration: Configuration, progress: Progress) -> LocalBackend:
+    from nemo_docs.backends.opening import open_backend
+
+    paths = configuration.paths
+    return open_backend(
+        configuration.settings,
+        models=paths.models,
+        state=paths.state,
+        on_layer=lambda done, of: progress.update("Loading the model", done, of, "layers"),
+    )
