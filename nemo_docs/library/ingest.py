@@ -140,7 +140,7 @@ def _add_file(library: Library, path: str, password: str | None, limits: Limits)
             for raw in pages:
                 assert isinstance(raw, RawPage)
                 page = _page(raw, opened.extractor, language)
-                language = page.language
+                language = page.language if page.status is PageStatus.OK else language
                 if library.add_page(version, page):
                     characters = len(page.text.text) if page.text else 0
                     yield PageDone(path, handle, version.title, page.number, opened.pages, page.status, characters)
@@ -180,10 +180,10 @@ def _look_at(path: str, limits: Limits) -> tuple[str, str]:
 def _page(raw: RawPage, extractor: str, language: str) -> NewPage:
     """One page as it will be stored; a page too short to tell its language is taken to be in its neighbour's."""
     if raw.status is not PageStatus.OK:
-        return NewPage(raw.number, extractor, raw.status, raw.note, language)
+        return NewPage(raw.number, extractor, raw.status, raw.note)
     text: CleanText = clean(raw.raw)
     if not text.text:
-        return NewPage(raw.number, extractor, PageStatus.EMPTY, "no text layer", language, raw.raw, text)
+        return NewPage(raw.number, extractor, PageStatus.EMPTY, "no text layer", UNKNOWN, raw.raw, text)
     detected = detect(text.text)
     return NewPage(
         raw.number, extractor, PageStatus.OK, "", language if detected == UNKNOWN else detected, raw.raw, text

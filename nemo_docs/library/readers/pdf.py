@@ -10,7 +10,7 @@ import io
 import logging
 
 import pypdf
-from pypdf.errors import FileNotDecryptedError, PyPdfError
+from pypdf.errors import FileNotDecryptedError
 
 from nemo_docs.errors import Encrypted, Unreadable
 
@@ -44,16 +44,21 @@ class PdfReader:
         )
         try:
             self._reader = pypdf.PdfReader(io.BytesIO(data), strict=False, root_object_recovery_limit=1_000)
-            if self._reader.is_encrypted and not self._reader.decrypt(password or ""):
+            if self._reader.is_encrypted and not self._decrypt(password):
                 raise Encrypted("the password is wrong" if password else "it needs a password")
             self.pages = len(self._reader.pages)
+        except Encrypted:
+            raise
         except FileNotDecryptedError as error:
             raise Encrypted("it needs a password") from error
-        except (PyPdfError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError,
-                AssertionError, OSError) as error:  # fmt: skip  # what damaged files were seen to raise
+        except Exception as error:  # damaged files make pypdf raise errors of every class, not only its own
             raise Unreadable(f"it is not a sound PDF ({error or type(error).__name__})") from error
         if self.pages == 0:
             raise Unreadable("it is a PDF without pages")
+
+    def _decrypt(self, password: str | None) -> bool:
+        """Many PDFs are sealed with an empty password, to forbid printing; they open whatever password was given."""
+        return any(self._reader.decrypt(attempt) for attempt in dict.fromkeys((password or "", "")))
 
     def page(self, number: int) -> str:
         """The text layer of one page, in the order of the page's content."""

@@ -86,6 +86,11 @@ def test_clean_counts_what_cannot_be_shown_but_not_white_space() -> None:
     assert clean("a\0\x01b \r\n\n\n c\u202e").dropped == 3
 
 
+def test_clean_takes_a_word_of_a_million_letters() -> None:
+    """A search for compounds took time quadratic in the length of a word: a base64 line hung the reader."""
+    assert len(clean("x" * 1_000_000 + "-\ny").text) == 1_000_001
+
+
 def test_clean_line_is_one_short_line() -> None:
     assert clean_line("a\nb\x1b[2Jc\u202e") == "a bc"
     assert len(clean_line("x" * 1000)) == 200

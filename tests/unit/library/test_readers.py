@@ -119,9 +119,11 @@ def child_reading(file: Path, start: int) -> subprocess.Popen[bytes]:
 def test_the_child_speaks_json_lines_alone(tmp_path: Path, make_pdf: MakePdf) -> None:
     file = tmp_path / "a.pdf"
     file.write_bytes(make_pdf(["One.", "Two."]))
-    child = child_reading(file, start=2)
-    output, errors = child.communicate()
-    opened, *pages = map(json.loads, output.splitlines())
+    with child_reading(file, start=2) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        opened, *pages = map(json.loads, child.stdout.read().splitlines())
+        errors = child.stderr.read()
     assert opened["opened"]["pages"] == 2
     assert pages == [{"page": {"number": 2, "raw": "Two.\n", "failure": ""}}]
     assert (child.returncode, errors) == (0, b"")
