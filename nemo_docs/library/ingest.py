@@ -202,7 +202,7 @@ def _finish(library: Library, version: Version, path: str, *, resumed_at: int, i
         raise NothingFound(f"{version.title} was removed while it was read.", hint="Add it again to have it.")
     if finished.pages_without_text == finished.pages:
         raise NoTextLayer(
-            f"{version.title} has no text layer: all {finished.pages} pages are images or blank.",
+            f"{version.title} has no text layer: no text on any of its pages ({finished.pages}).",
             hint=f"It is kept as {version.handle}; make its text readable with an OCR program, then add that file.",
         )
     return FileDone(
