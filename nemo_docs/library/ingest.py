@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nemo_docs.errors import LibraryError, NemoDocsError, NoTextLayer, NothingFound, Unreadable
-from nemo_docs.library.clean import CleanText, clean, clean_line
+from nemo_docs.library.clean import clean, clean_line
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, IngestEvent, PageDone, Totals
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
 from nemo_docs.library.languages import UNKNOWN, detect
@@ -181,12 +181,14 @@ def _page(raw: RawPage, extractor: str, language: str) -> NewPage:
     """One page as it will be stored; a page too short to tell its language is taken to be in its neighbour's."""
     if raw.status is not PageStatus.OK:
         return NewPage(raw.number, extractor, raw.status, raw.note)
-    text: CleanText = clean(raw.raw)
+    text = clean(raw.raw, raw.hidden)
+    hidden = sum(end - start for start, end in raw.hidden)
+    note = f"hidden text left out: {hidden} characters" if hidden else ""
     if not text.text:
-        return NewPage(raw.number, extractor, PageStatus.EMPTY, "no text layer", UNKNOWN, raw.raw, text)
+        return NewPage(raw.number, extractor, PageStatus.EMPTY, note or "no text layer", UNKNOWN, raw.raw, text)
     detected = detect(text.text)
     return NewPage(
-        raw.number, extractor, PageStatus.OK, "", language if detected == UNKNOWN else detected, raw.raw, text
+        raw.number, extractor, PageStatus.OK, note, language if detected == UNKNOWN else detected, raw.raw, text
     )
 
 

@@ -13,6 +13,8 @@ import pypdf
 from pypdf.errors import FileNotDecryptedError
 
 from nemo_docs.errors import Encrypted, Unreadable
+from nemo_docs.library.readers import RawText
+from nemo_docs.library.readers.hidden import HiddenText
 
 _MEBIBYTE = 1 << 20
 _DECODED_BYTES = 32 * _MEBIBYTE
@@ -60,6 +62,10 @@ class PdfReader:
         """Many PDFs are sealed with an empty password, to forbid printing; they open whatever password was given."""
         return any(self._reader.decrypt(attempt) for attempt in dict.fromkeys((password or "", "")))
 
-    def page(self, number: int) -> str:
+    def page(self, number: int) -> RawText:
         """The text layer of one page, in the order of the page's content."""
-        return self._reader.pages[number - 1].extract_text()
+        page = self._reader.pages[number - 1]
+        hidden = HiddenText(page)
+        text = page.extract_text(visitor_operand_after=hidden.after_operator, visitor_text=hidden.take)
+        # the stretches tell places in the text only as long as together they are the text
+        return RawText(text, tuple(hidden.spans) if hidden.text == text else ())
