@@ -51,7 +51,8 @@ _FOLDS = str.maketrans(
         "\u093c": None, "\u0901": "\u0902", "\u200c": None, "\u200d": None,
     }
 )  # fmt: skip
-_LONGEST_TERM = 64
+_LONGEST_WORD = 64
+"""Characters of a word that count; what is longer is no word (a key, a picture in base64)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,12 @@ def tokens(text: str, language: str | None = None, *, indexing: bool = False) ->
         if match["cjk"]:
             yield from _grams(match[0], match.start(), indexing)
             continue
-        term = _term(match[0], algorithm)
+        word = match[0][:_LONGEST_WORD]
+        term = _term(word, algorithm)
         if term:
             yield Token(term, match.start(), match.end())
-        if indexing and not match[0].isascii():
-            plain = _term(_without_accents(match[0]), algorithm)
+        if indexing and not word.isascii():
+            plain = _term(_without_accents(word), algorithm)
             if plain and plain != term:
                 yield Token(plain, match.start(), match.end())
 
@@ -116,7 +118,7 @@ def _grams(run: str, start: int, singles: bool) -> Iterator[Token]:
 @lru_cache(maxsize=65536)
 def _term(word: str, algorithm: str) -> str:
     normal = unicodedata.normalize("NFKC", word).casefold()
-    normal = _ARABIC_MARKS.sub("", normal).translate(_FOLDS)[:_LONGEST_TERM]
+    normal = _ARABIC_MARKS.sub("", normal).translate(_FOLDS)
     if algorithm:
         normal = _stemmer(algorithm).stemWord(normal)
     return _without_accents(normal)

@@ -23,6 +23,7 @@ import re
 import unicodedata
 import zlib
 from bisect import bisect_right
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 _LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
@@ -43,7 +44,7 @@ _ESCAPES = re.compile(
 _LINE_END_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010]\n(?=[^\W\d_])")
 _WORD_BEFORE = re.compile(r"[^\W\d_]+$")
 _WORD_AFTER = re.compile(r"[^\W\d_]+")
-_COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
+_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]{1,64}-[^\W\d_]{1,64}")
 _LONGEST_WORD = 64
 
 
@@ -93,9 +94,15 @@ _Marked = list[tuple[str, int]]
 """Characters, each with the raw offset that it came from."""
 
 
-def clean(raw: str) -> CleanText:
-    """Repair one page of raw text. Linear in its length, idempotent on its result."""
-    visible, dropped = _visible(raw)
+def clean(raw: str, hidden: Iterable[tuple[int, int]] = ()) -> CleanText:
+    """Repair one page of raw text. Linear in its length, idempotent on its result.
+
+    Args:
+        raw: What the extractor says.
+        hidden: Stretches (start, end) of it that cannot be seen on the page; only their white space is kept.
+    """
+    unseen = {at for start, end in hidden for at in range(start, end) if not raw[at : at + 1].isspace()}
+    visible, dropped = _visible(raw, unseen)
     joined = _join_words(_lines(_soft_hyphens(visible)))
     return CleanText("".join(character for character, _ in joined), _runs([at for _, at in joined]), dropped)
 
@@ -106,13 +113,13 @@ def clean_line(raw: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def _visible(raw: str) -> tuple[_Marked, int]:
+def _visible(raw: str, unseen: Container[int]) -> tuple[_Marked, int]:
     """What can be shown, in one alphabet of breaks and spaces; and the number of characters dropped."""
     kept: _Marked = []
     dropped = 0
     escape_end = 0
     for at, character in enumerate(raw):
-        if at < escape_end:
+        if at < escape_end or at in unseen:
             dropped += 1
         elif character == "\x1b":
             escape = _ESCAPES.match(raw, at)

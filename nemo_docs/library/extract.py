@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from nemo_docs.errors import ReaderError
-from nemo_docs.library.readers import load_reader
+from nemo_docs.library.readers import RawText, load_reader
 
 LONGEST_PAGE = 1_000_000
 """Characters of raw text on one page; more is no page that anybody reads."""
@@ -57,14 +57,14 @@ def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None
     sha256 = hashlib.sha256(data).hexdigest()
     answer(opened={"pages": reader.pages, "extractor": reader.extractor, "sha256": sha256})
     for number in range(request["start"], reader.pages + 1):
-        raw, failure = "", ""
+        raw, failure = RawText(""), ""
         try:
             raw = reader.page(number)
         except Exception as error:  # whatever a hostile page provokes costs that page only, and is told
             failure = _reason(error)
-        if len(raw) > LONGEST_PAGE:
-            raw, failure = "", f"it holds {len(raw):,} characters; the limit is {LONGEST_PAGE:,}"
-        answer(page={"number": number, "raw": raw, "failure": failure})
+        if len(raw.text) > LONGEST_PAGE:
+            raw, failure = RawText(""), f"it holds {len(raw.text):,} characters; the limit is {LONGEST_PAGE:,}"
+        answer(page={"number": number, "raw": raw.text, "hidden": raw.hidden, "failure": failure})
 
 
 def _reason(error: BaseException) -> str:

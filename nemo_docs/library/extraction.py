@@ -54,11 +54,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """What came of one page: raw text, or why there is none."""
+    """What came of one page: raw text and which stretches of it are hidden, or why there is none."""
 
     number: int
     status: PageStatus
     raw: str = ""
+    hidden: tuple[tuple[int, int], ...] = ()
     note: str = ""
 
 
@@ -132,7 +133,8 @@ def _next_page(messages: _Messages, number: int, name: str, limits: Limits, dead
     page = message["page"]
     if page["failure"]:
         return RawPage(number, PageStatus.ERROR, note=clean_line(page["failure"]))
-    return RawPage(number, PageStatus.OK, raw=page["raw"])
+    hidden = tuple((int(start), int(end)) for start, end in page["hidden"])
+    return RawPage(number, PageStatus.OK, page["raw"], hidden)
 
 
 class _Messages:

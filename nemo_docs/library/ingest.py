@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nemo_docs.errors import LibraryError, NemoDocsError, NoTextLayer, NothingFound, Unreadable
-from nemo_docs.library.clean import CleanText, clean, clean_line
+from nemo_docs.library.clean import clean, clean_line
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, IngestEvent, PageDone, Totals
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
 from nemo_docs.library.languages import UNKNOWN, detect
@@ -140,7 +140,7 @@ def _add_file(library: Library, path: str, password: str | None, limits: Limits)
             for raw in pages:
                 assert isinstance(raw, RawPage)
                 page = _page(raw, opened.extractor, language)
-                language = page.language
+                language = page.language if page.status is PageStatus.OK else language
                 if library.add_page(version, page):
                     characters = len(page.text.text) if page.text else 0
                     yield PageDone(path, handle, version.title, page.number, opened.pages, page.status, characters)
@@ -180,13 +180,15 @@ def _look_at(path: str, limits: Limits) -> tuple[str, str]:
 def _page(raw: RawPage, extractor: str, language: str) -> NewPage:
     """One page as it will be stored; a page too short to tell its language is taken to be in its neighbour's."""
     if raw.status is not PageStatus.OK:
-        return NewPage(raw.number, extractor, raw.status, raw.note, language)
-    text: CleanText = clean(raw.raw)
+        return NewPage(raw.number, extractor, raw.status, raw.note)
+    text = clean(raw.raw, raw.hidden)
+    hidden = sum(end - start for start, end in raw.hidden)
+    note = f"hidden text left out: {hidden} characters" if hidden else ""
     if not text.text:
-        return NewPage(raw.number, extractor, PageStatus.EMPTY, "no text layer", language, raw.raw, text)
+        return NewPage(raw.number, extractor, PageStatus.EMPTY, note or "no text layer", UNKNOWN, raw.raw, text)
     detected = detect(text.text)
     return NewPage(
-        raw.number, extractor, PageStatus.OK, "", language if detected == UNKNOWN else detected, raw.raw, text
+        raw.number, extractor, PageStatus.OK, note, language if detected == UNKNOWN else detected, raw.raw, text
     )
 
 
@@ -202,7 +204,7 @@ def _finish(library: Library, version: Version, path: str, *, resumed_at: int, i
         raise NothingFound(f"{version.title} was removed while it was read.", hint="Add it again to have it.")
     if finished.pages_without_text == finished.pages:
         raise NoTextLayer(
-            f"{version.title} has no text layer: all {finished.pages} pages are images or blank.",
+            f"{version.title} has no text layer: no text on any of its pages ({finished.pages}).",
             hint=f"It is kept as {version.handle}; make its text readable with an OCR program, then add that file.",
         )
     return FileDone(

@@ -76,7 +76,8 @@ def _pieces(text: str, sentence: Span) -> list[Span]:
 def _with_fragments_joined(text: str, runs: list[Span]) -> list[Span]:
     joined: list[Span] = []
     for start, end in runs:
-        if joined and (_is_fragment(text, joined[-1]) or _is_fragment(text, (start, end))):
+        has_fragment = bool(joined) and (_is_fragment(text, joined[-1]) or _is_fragment(text, (start, end)))
+        if has_fragment and estimated_tokens(text[joined[-1][0] : end]) <= 2 * _TARGET_TOKENS:
             joined[-1] = (joined[-1][0], end)
         else:
             joined.append((start, end))
@@ -84,8 +85,9 @@ def _with_fragments_joined(text: str, runs: list[Span]) -> list[Span]:
 
 
 def _is_fragment(text: str, span: Span) -> bool:
-    return sum(1 for c in text[span[0] : span[1]] if c.isalpha()) * _letter_weight(text[span[0]]) < _FRAGMENT_LETTERS
+    return sum(_weight(character) for character in text[span[0] : span[1]] if character.isalnum()) < _FRAGMENT_LETTERS
 
 
-def _letter_weight(character: str) -> int:
+def _weight(character: str) -> int:
+    """An ideograph or a syllable says as much as three letters."""
     return 3 if _DENSE.match(character) else 1

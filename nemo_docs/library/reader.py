@@ -73,7 +73,7 @@ class LibraryReader:
         """The document that a user means.
 
         Args:
-            reference: An exact handle, else the existing path of a file in the library, else a unique part of a title.
+            reference: An exact handle, else the existing path of a file in the library, else a title or a unique part.
             for_removal: Take handles and paths only.
 
         Raises:
@@ -94,7 +94,9 @@ class LibraryReader:
                 hint="Removing takes a handle or a path; nemo-docs list shows them.",
             )
         part = reference.casefold().strip()
-        candidates = [document for document in documents if part and part in document.title.casefold()]
+        candidates = [document for document in documents if part == document.title.casefold()]
+        if len(candidates) != 1:
+            candidates = [document for document in documents if part and part in document.title.casefold()]
         if len(candidates) == 1:
             return candidates[0]
         if candidates:

@@ -70,7 +70,7 @@ class Page:
         extractor: Name and version of what read it.
         language: ISO 639-1 code, or "und".
         text_sha256: The hash of the page text; empty without text.
-        note: Why, where the status is not "ok".
+        note: Why, where the status is not "ok"; else what was left out of the text, if anything.
     """
 
     number: int

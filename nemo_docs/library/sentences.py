@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-_PARAGRAPH = re.compile(r"(?:[^\n]|\n(?![^\S\n]*\n))+")
+_PARAGRAPH = re.compile(r"[^\n](?:[^\n]|\n(?![^\S\n]*\n))*")
+_ENUMERATOR = re.compile(r"[(\[]?\w{1,3}[.)\]]\s")
 _TERMINAL = tuple(".!?:;,…。！？：；，、؟؛،।॥-\u2010")
 _HEADING_CHARACTERS = 70
 _HEADING_SHARE = 0.7
@@ -57,11 +58,11 @@ def _blocks(text: str, start: int, end: int, widest: int) -> list[tuple[int, int
 def _is_heading(line: str, following: str, widest: int) -> bool:
     if not line or not following or line.endswith(_TERMINAL) or line[0].islower():
         return False
-    opens = following.lstrip("\"'“„«»‘([（「『")[:1]
+    opens = following.lstrip("\"'“„«»‘([（「『〈")[:1]
     return (
         len(line) <= min(_HEADING_CHARACTERS, _HEADING_SHARE * widest)
         and any(character.isalnum() for character in line)
-        and (opens.isalpha() and not opens.islower())
+        and ((opens.isalpha() and not opens.islower()) or _ENUMERATOR.match(following) is not None)
     )
 
 

@@ -294,7 +294,8 @@ class Library:
             execute("DELETE FROM documents WHERE handle = ?", (document_handle,))
             execute("INSERT INTO passage_index (passage_index) VALUES ('optimize')")
         with database_errors(self.path):
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            # executescript runs it to its end; execute would give back a single page
+            self._connection.executescript("PRAGMA incremental_vacuum")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _version(self, where: str, *values: Any) -> Version | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import PurePath
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _TEXT = "nemo_docs.library.readers.text:TextReader"
 _PDF = "nemo_docs.library.readers.pdf:PdfReader"
@@ -35,6 +35,18 @@ HEAD_BYTES = 1024
 """How much of a file `reader_name` wants to see; PDF allows its mark anywhere in there."""
 
 
+class RawText(NamedTuple):
+    """What a reader finds on one page.
+
+    Attributes:
+        text: All of it.
+        hidden: Stretches of it, (start, end), that nobody who looks at the page can see.
+    """
+
+    text: str
+    hidden: tuple[tuple[int, int], ...] = ()
+
+
 class Reader(Protocol):
     """What a module of this folder offers.
 
@@ -54,7 +66,7 @@ class Reader(Protocol):
             Unreadable: If the bytes are not of this format, or damaged beyond reading.
         """
 
-    def page(self, number: int) -> str:
+    def page(self, number: int) -> RawText:
         """The raw text of one page, from 1. May raise anything: it costs that page only."""
 
 

@@ -10,9 +10,11 @@ import io
 import logging
 
 import pypdf
-from pypdf.errors import FileNotDecryptedError, PyPdfError
+from pypdf.errors import FileNotDecryptedError
 
 from nemo_docs.errors import Encrypted, Unreadable
+from nemo_docs.library.readers import RawText
+from nemo_docs.library.readers.hidden import HiddenText
 
 _MEBIBYTE = 1 << 20
 _DECODED_BYTES = 32 * _MEBIBYTE
@@ -44,17 +46,26 @@ class PdfReader:
         )
         try:
             self._reader = pypdf.PdfReader(io.BytesIO(data), strict=False, root_object_recovery_limit=1_000)
-            if self._reader.is_encrypted and not self._reader.decrypt(password or ""):
+            if self._reader.is_encrypted and not self._decrypt(password):
                 raise Encrypted("the password is wrong" if password else "it needs a password")
             self.pages = len(self._reader.pages)
+        except Encrypted:
+            raise
         except FileNotDecryptedError as error:
             raise Encrypted("it needs a password") from error
-        except (PyPdfError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError,
-                AssertionError, OSError) as error:  # fmt: skip  # what damaged files were seen to raise
+        except Exception as error:  # damaged files make pypdf raise errors of every class, not only its own
             raise Unreadable(f"it is not a sound PDF ({error or type(error).__name__})") from error
         if self.pages == 0:
             raise Unreadable("it is a PDF without pages")
 
-    def page(self, number: int) -> str:
+    def _decrypt(self, password: str | None) -> bool:
+        """Many PDFs are sealed with an empty password, to forbid printing; they open whatever password was given."""
+        return any(self._reader.decrypt(attempt) for attempt in dict.fromkeys((password or "", "")))
+
+    def page(self, number: int) -> RawText:
         """The text layer of one page, in the order of the page's content."""
-        return self._reader.pages[number - 1].extract_text()
+        page = self._reader.pages[number - 1]
+        hidden = HiddenText(page)
+        text = page.extract_text(visitor_operand_after=hidden.after_operator, visitor_text=hidden.take)
+        # the stretches tell places in the text only as long as together they are the text
+        return RawText(text, tuple(hidden.spans) if hidden.text == text else ())

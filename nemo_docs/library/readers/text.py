@@ -11,6 +11,7 @@ import codecs
 import re
 
 from nemo_docs.errors import Unreadable
+from nemo_docs.library.readers import RawText
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -47,9 +48,9 @@ class TextReader:
         self._pages = [page for sheet in text.split("\f") for page in cut_pages(sheet)]
         self.pages = len(self._pages)
 
-    def page(self, number: int) -> str:
+    def page(self, number: int) -> RawText:
         """One page as it was written."""
-        return self._pages[number - 1]
+        return RawText(self._pages[number - 1])
 
 
 def decode(data: bytes) -> str:

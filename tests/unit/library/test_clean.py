@@ -82,8 +82,18 @@ def test_clean_repairs(raw: str, text: str) -> None:
     assert clean(raw).text == text
 
 
+def test_clean_leaves_hidden_stretches_out_but_for_their_white_space() -> None:
+    assert clean("one\nsecret\ntwo", [(3, 11)]).text == "one\n\ntwo"
+    assert clean("one\nsecret\ntwo", [(3, 11)]).dropped == 6
+
+
 def test_clean_counts_what_cannot_be_shown_but_not_white_space() -> None:
     assert clean("a\0\x01b \r\n\n\n c\u202e").dropped == 3
+
+
+def test_clean_takes_a_word_of_a_million_letters() -> None:
+    """A search for compounds took time quadratic in the length of a word: a base64 line hung the reader."""
+    assert len(clean("x" * 1_000_000 + "-\ny").text) == 1_000_001
 
 
 def test_clean_line_is_one_short_line() -> None:
@@ -95,7 +105,7 @@ def test_clean_of_the_book_holds_no_control_characters_and_no_ligatures(data_dir
     from nemo_docs.library.readers.pdf import PdfReader
 
     reader = PdfReader((data_dir / "pdf" / "009-GeoTopo-komprimiert.pdf").read_bytes(), password=None)
-    raw = "\n".join(reader.page(number) for number in range(1, 31))
+    raw = "\n".join(reader.page(number).text for number in range(1, 31))
     text = clean(raw).text
     assert sum(unicodedata.category(c) == "Cc" and c != "\n" for c in raw) > 50
     assert not any(unicodedata.category(c) == "Cc" and c != "\n" for c in text)

@@ -119,11 +119,13 @@ def child_reading(file: Path, start: int) -> subprocess.Popen[bytes]:
 def test_the_child_speaks_json_lines_alone(tmp_path: Path, make_pdf: MakePdf) -> None:
     file = tmp_path / "a.pdf"
     file.write_bytes(make_pdf(["One.", "Two."]))
-    child = child_reading(file, start=2)
-    output, errors = child.communicate()
-    opened, *pages = map(json.loads, output.splitlines())
+    with child_reading(file, start=2) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        opened, *pages = map(json.loads, child.stdout.read().splitlines())
+        errors = child.stderr.read()
     assert opened["opened"]["pages"] == 2
-    assert pages == [{"page": {"number": 2, "raw": "Two.\n", "failure": ""}}]
+    assert pages == [{"page": {"number": 2, "raw": "Two.\n", "hidden": [], "failure": ""}}]
     assert (child.returncode, errors) == (0, b"")
 
 
@@ -147,3 +149,30 @@ def test_a_child_without_a_parent_ends() -> None:
         timeout=60,
     )
     assert child.stdout == b""
+
+
+def with_stream(pdf: bytes, old: bytes, new: bytes) -> bytes:
+    """A PDF whose content has been replaced; pypdf repairs the lengths and places that no longer hold."""
+    assert old in pdf
+    return pdf.replace(old, new).replace(b"/Length ", b"/Len ")
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (b"3 Tr (Hidden.) Tj T* 0 Tr (Seen.) Tj", "Seen."),
+        (b"(Seen.) Tj T* 3 Tr (Hidden.) Tj", "Seen."),
+        (b"q 3 Tr (Hidden.) Tj Q T* (Seen.) Tj", "Seen."),
+        (b"(Seen.) Tj 0 5000 Td (Hidden.) Tj", "Seen."),
+        (b"(Seen.) Tj 5000 -14 Td (Hidden.) Tj", "Seen."),
+        (b"(Seen.) Tj 0 -5000 Td (Hidden.) Tj", "Seen."),
+        (b"(Seen.) Tj T* 1 Tr (Seen too.) Tj", "Seen.\nSeen too."),
+    ],
+)
+def test_text_that_cannot_be_seen_is_marked_as_hidden(make_pdf: MakePdf, content: bytes, seen: str) -> None:
+    from nemo_docs.library.clean import clean
+    from nemo_docs.library.readers.pdf import PdfReader
+
+    raw = PdfReader(with_stream(make_pdf(["Text"]), b"(Text) Tj T*", content), password=None).page(1)
+    assert ("Hidden." in raw.text) == ("Hidden." in content.decode())
+    assert clean(raw.text, raw.hidden).text == seen

@@ -84,9 +84,16 @@ def test_passages_are_of_a_readable_size(language: str) -> None:
     assert 60 <= sum(sizes) / len(sizes) <= 150
 
 
-def test_passages_cut_an_endless_sentence() -> None:
-    text = "word " * 2000
-    assert max(end - start for start, end in passage_spans(text)) < 1000
+@pytest.mark.parametrize(
+    "text", ["word " * 2000, "中" * 5000, "(1) " * 3000, "12.5 7 -3\n" * 900, "x" * 9000, "— " * 4000]
+)
+def test_passages_are_bounded_whatever_the_text(text: str) -> None:
+    assert max(estimated_tokens(text[start:end]) for start, end in passage_spans(text)) <= 300
+
+
+def test_sentences_set_a_heading_before_a_list_apart() -> None:
+    text = "Dies ist ein ganzer Satz, der die Zeile füllt.\nBeispiel 2\n1) Sei X eine Menge mit der Topologie T darauf."
+    assert "Beispiel 2" in sentences(text, "de")
 
 
 def test_passages_join_fragments() -> None:

@@ -53,6 +53,8 @@ def test_remove_leaves_no_byte_of_the_text(library: Library, library_path: Path)
     with LibraryReader(library_path) as reader:
         assert reader.search(SECRET)
     library.remove("b")
+    with sqlite3.connect(library_path) as connection:
+        assert connection.execute("PRAGMA freelist_count").fetchone() == (0,), "the room is given back"
     with LibraryReader(library_path) as reader:
         assert not reader.search(SECRET)
         assert reader.search("kept")
@@ -61,7 +63,15 @@ def test_remove_leaves_no_byte_of_the_text(library: Library, library_path: Path)
         assert SECRET.lower().encode() not in file.read_bytes().lower()
 
 
-def test_remove_is_all_or_nothing_beside_a_writer(library: Library, library_path: Path) -> None:
+def test_resolve_prefers_a_whole_title_to_a_part(library: Library, library_path: Path) -> None:
+    put(library, "/x/report.txt", "One.")
+    put(library, "/x/old report.txt", "Two.")
+    with LibraryReader(library_path) as reader:
+        assert reader.resolve("report.txt").handle == "a"
+        assert reader.resolve("old").handle == "b"
+
+
+def test_remove_leaves_no_row(library: Library, library_path: Path) -> None:
     with pytest.raises(NothingFound, match="'zz'"):
         library.remove("zz")
     put(library, "/a", "Text.")
