@@ -138,7 +138,7 @@ def test_growing_folder_is_the_progress(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_hub_without_a_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = _pull_nemo(tmp_path, {"HF_ENDPOINT": "http://127.0.0.1:9"})
+    done = pull_nemo(tmp_path, {"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert "could not be fetched from the Hugging Face Hub" in done
     assert done.count("\n") == 1
 
@@ -197,7 +197,7 @@ def test_killed_pull_leaves_no_model_and_the_next_one_completes(
     assert not (tmp_path / ".pull-smollm2").exists()
 
 
-def _pull_nemo(models: Path, environment: dict[str, str]) -> str:
+def pull_nemo(models: Path, environment: dict[str, str]) -> str:
     """Pull NeMo in a process of its own, whose hub is another; the message and hint of its error, or "done"."""
     program = (
         "import sys; from pathlib import Path; from nemo_docs.errors import NemoDocsError; "
