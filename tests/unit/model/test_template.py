@@ -124,6 +124,10 @@ def test_plain_opens_with_the_models_own_first_id(tekken: TekkenTokenizer) -> No
     assert ids == [1, *tekken.encode("Once"), *tekken.encode("\n\n")]
 
 
+def test_chatml_stops_at_the_end_of_turn_and_of_text(smollm2: ModelFiles) -> None:
+    assert smollm2.template.stops == (2, 0)
+
+
 def test_template_whose_tokens_are_not_in_the_vocabulary_is_refused(small_tokenizer: ByteLevelTokenizer) -> None:
     with pytest.raises(SettingsError, match=r"chatml needs the special token <\|im_start\|>"):
         template_for("chatml", small_tokenizer)

@@ -174,12 +174,14 @@ def test_folder_names_the_opening_and_closing_ids(tmp_path: Path, small_vocabula
     assert ByteLevelTokenizer.from_folder(tmp_path).bos is None
 
 
+@pytest.mark.slow
 def test_smollm2_converted_and_gguf_tokenizers_are_the_same(smollm2: ModelFiles, smollm2_gguf: Path) -> None:
     tokenizer = ModelFiles(smollm2_gguf).tokenizer
     assert tokenizer.fingerprint == smollm2.tokenizer.fingerprint
     assert (tokenizer.bos, tokenizer.eos) == (smollm2.tokenizer.bos, smollm2.tokenizer.eos)
 
 
+@pytest.mark.slow
 def test_smollm2_gives_llama_cpp_ids(smollm2: ModelFiles, smollm2_gguf: Path, data_dir: Path) -> None:
     llama_cpp = pytest.importorskip("llama_cpp")
     model = llama_cpp.Llama(str(smollm2_gguf), vocab_only=True, verbose=False)
