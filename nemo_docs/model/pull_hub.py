@@ -6,9 +6,9 @@ The hub states a SHA-256 for large files and a Git object id for small ones; bot
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -19,18 +19,6 @@ from nemo_docs.model.catalogue import Entry, HubSource
 from nemo_docs.model.pull import PullEvent, make_private, no_room
 from nemo_docs.model.pull_child import ChildFailed, last_line, ran_out_of_room, watch
 from nemo_docs.model.weights.fingerprint import FingerprintCache
-
-_FETCH = """
-import sys
-from huggingface_hub import hf_hub_download
-repository, revision, folder, *files = sys.argv[1:]
-try:
-    for file in files:
-        hf_hub_download(repository, file, revision=revision, local_dir=folder)
-except Exception as error:
-    print(type(error).__name__ + ": " + str(error))
-    sys.exit(1)
-"""
 
 _REFUSAL = re.compile(r"GatedRepoError|RepositoryNotFoundError|\b40[13] (?:Client Error|Forbidden|Unauthorized)")
 
@@ -56,7 +44,14 @@ def fetch_repository(entry: Entry, source: HubSource, work: Path) -> Generator[P
     ready.mkdir(exist_ok=True, mode=0o700)
     revision, files = _ask_hub(source)
     total = sum(file.size for file in files)
-    command = [sys.executable, "-c", _FETCH, source.repository, revision, str(ready), *source.files]
+    argument = {
+        "repository": source.repository,
+        "revision": revision,
+        "folder": str(ready),
+        "files": [(file.name, file.sha256 or file.git_id, file.size) for file in files],
+    }
+    # -P: the folder of the script holds modules whose names other packages have too.
+    command = [sys.executable, "-P", str(Path(__file__).with_name("hub_download.py")), json.dumps(argument)]
     try:
         for fetched in watch(command, work):
             yield PullEvent("download", min(fetched, total), total)
@@ -64,7 +59,6 @@ def fetch_repository(entry: Entry, source: HubSource, work: Path) -> Generator[P
         if ran_out_of_room(str(failure)):
             raise no_room(entry, work.parent) from None
         raise _refused(source, str(failure)) from None
-    shutil.rmtree(ready / ".cache", ignore_errors=True)  # the client's notes for resuming
     done, cache = 0, FingerprintCache(work.parent)
     for file in files:
         yield PullEvent("check", done, total)

@@ -108,8 +108,17 @@ def template_for(name: str, tokenizer: Tokenizer, *, system: str = "") -> Templa
     if name == "plain":
         parts["begin"] = () if tokenizer.bos is None else (tokenizer.bos,)
         parts["stops"] = () if tokenizer.eos is None else (tokenizer.eos,)
-    stops = tuple(stop for stop in parts.pop("stops") if isinstance(stop, int))
-    return Template(name=name, stops=stops, **parts)
+    stops = [stop for stop in parts.pop("stops") if isinstance(stop, int)]
+    if name == "chatml" and (end_of_text := _special_or_none(tokenizer, "<|endoftext|>")) is not None:
+        stops.append(end_of_text)  # what such a model was trained with before it learned to take turns
+    return Template(name=name, stops=tuple(stops), **parts)
+
+
+def _special_or_none(tokenizer: Tokenizer, name: str) -> int | None:
+    try:
+        return tokenizer.special(name)
+    except KeyError:
+        return None
 
 
 def encode_parts(tokenizer: Tokenizer, parts: Sequence[Part]) -> list[int]:

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from nemo_docs.errors import WeightsCorrupt
@@ -37,6 +38,7 @@ _BLOCK = {
     "ffn_down": "feed_forward.w2",
     "ffn_up": "feed_forward.w3",
 }
+_MOST_ENTRIES = 1 << 23  # of an array in the metadata; vocabularies and merges have some hundred thousand
 _BLOCK_NAME = re.compile(r"blk\.(\d+)\.(\w+)\.weight")
 
 
@@ -168,12 +170,28 @@ def round_float32(value: float) -> float:
 
 
 def _open(path: Path) -> Any:
-    from gguf import GGUFReader
+    from gguf import GGUFReader, GGUFValueType
+
+    class BoundedReader(GGUFReader):
+        """Believes no stated length; the package would loop over an array of any, even behind the end of the file."""
+
+        def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
+            end = int(offset) + np.dtype(dtype).itemsize * int(count)
+            if end > len(self.data):
+                raise ValueError(f"it ends at byte {len(self.data)}, byte {end} is due")
+            return super()._get(offset, dtype, count, override_order)
+
+        def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
+            if raw_type == GGUFValueType.ARRAY:  # type of entries [4 bytes], their number [8 bytes], entries
+                entries = int(self._get(orig_offs + 4, np.uint64)[0])
+                if entries > _MOST_ENTRIES:
+                    raise ValueError(f"an array states {entries} entries")
+            return super()._get_field_parts(orig_offs, raw_type)
 
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise WeightsCorrupt(f"{path}: not a GGUF file (it does not begin with GGUF).", hint=REFETCH)
     try:
-        return GGUFReader(path)
-    except (ValueError, IndexError, KeyError, OverflowError, TypeError) as error:
+        return BoundedReader(path)
+    except (ValueError, IndexError, KeyError, OverflowError, TypeError, RecursionError) as error:
         raise WeightsCorrupt(f"{path}: the GGUF file is cut short or damaged ({error}).", hint=REFETCH) from None

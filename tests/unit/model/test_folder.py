@@ -63,6 +63,9 @@ def test_path_that_does_not_exist_is_missing(tmp_path: Path) -> None:
     for path in (tmp_path / "x.gguf", str(tmp_path / "x.gguf"), "some/where"):
         with pytest.raises(WeightsMissing, match="no such file or folder"):
             open_model(path, tmp_path)
+    for name in ("x" * 5000, "a\0b", "[red]"):
+        with pytest.raises(UnknownModel):
+            open_model(name, tmp_path)
 
 
 def test_added_model_opens_by_name_with_its_template(

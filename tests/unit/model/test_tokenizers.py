@@ -174,17 +174,19 @@ def test_folder_names_the_opening_and_closing_ids(tmp_path: Path, small_vocabula
     assert ByteLevelTokenizer.from_folder(tmp_path).bos is None
 
 
+@pytest.mark.slow
 def test_smollm2_converted_and_gguf_tokenizers_are_the_same(smollm2: ModelFiles, smollm2_gguf: Path) -> None:
     tokenizer = ModelFiles(smollm2_gguf).tokenizer
     assert tokenizer.fingerprint == smollm2.tokenizer.fingerprint
     assert (tokenizer.bos, tokenizer.eos) == (smollm2.tokenizer.bos, smollm2.tokenizer.eos)
 
 
-def test_smollm2_gives_llama_cpp_ids(smollm2: ModelFiles, smollm2_gguf: Path, shared_data: Path) -> None:
+@pytest.mark.slow
+def test_smollm2_gives_llama_cpp_ids(smollm2: ModelFiles, smollm2_gguf: Path, data_dir: Path) -> None:
     llama_cpp = pytest.importorskip("llama_cpp")
     model = llama_cpp.Llama(str(smollm2_gguf), vocab_only=True, verbose=False)
     for language in ("en", "de", "ar", "hi", "ja", "ko", "zh"):
-        for line in (shared_data / "ntrex" / f"{language}.txt").read_text(encoding="utf-8").splitlines()[:40]:
+        for line in (data_dir / "ntrex" / f"{language}.txt").read_text(encoding="utf-8").splitlines()[:40]:
             expected = model.tokenize(line.encode(), add_bos=False, special=False)
             assert smollm2.tokenizer.encode(line) == expected, line
 
@@ -223,7 +225,7 @@ def gguf_with_tekken(path: Path, tekken: TekkenTokenizer, config: Any, tensors: 
 
 
 @pytest.mark.slow
-def test_nemo_as_gguf_gives_mistrals_ids(tmp_path: Path, tekken: TekkenTokenizer, shared_data: Path) -> None:
+def test_nemo_as_gguf_gives_mistrals_ids(tmp_path: Path, tekken: TekkenTokenizer, data_dir: Path) -> None:
     import torch
 
     from nemo_docs.model.config import ModelConfig
@@ -236,7 +238,7 @@ def test_nemo_as_gguf_gives_mistrals_ids(tmp_path: Path, tekken: TekkenTokenizer
     tensors = {name: torch.zeros(shape) for name, shape in expected_shapes(config).items()}
     tokenizer = gguf_tokenizer(GgufWeights(gguf_with_tekken(tmp_path / "nemo.gguf", tekken, config, tensors)))
     assert (tokenizer.bos, tokenizer.eos, tokenizer.special("[INST]")) == (1, 2, 3)
-    for file in sorted((shared_data / "ntrex").glob("??.txt")):
+    for file in sorted((data_dir / "ntrex").glob("??.txt")):
         text = file.read_text(encoding="utf-8")[:40_000]
         assert tokenizer.encode(text) == tekken.encode(text), file.name
     for text in (*CONTROL, "  def f(x):\n\treturn x/2 // 3\r\n", "HTTPServer iOS l'été", "1234567890"):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -143,6 +145,44 @@ def test_gguf_with_a_damaged_header_never_fails_otherwise(position: int, tmp_pat
     content[position : position + 4] = b"\xff\xff\xff\xff"
     path.write_bytes(content)
     with pytest.raises(WeightsCorrupt):
+        ModelFiles(path)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("seed", range(15))
+def test_mutated_file_is_read_or_refused(
+    layout: str, seed: int, tmp_path: Path, tiny_layouts: Layouts, tiny_tensors: Tensors
+) -> None:
+    """A few bytes of the header are changed: the answer is a model or one sentence, and it comes at once."""
+    path = copied(tiny_layouts[layout], tmp_path)
+    file = weight_file(path)
+    content, chance = bytearray(file.read_bytes()), random.Random(seed)
+    for _ in range(1 + seed % 4):
+        content[chance.randrange(4, 1500)] = chance.choice((0, 1, 9, 127, 255, chance.randrange(256)))
+    file.write_bytes(content)
+    try:
+        weights = ModelFiles(path).weights
+    except WeightsCorrupt:
+        return
+    assert weights.names() == tiny_tensors.keys()
+    for name in weights.names():
+        weights.load(name, device="cpu", dtype=torch.float32)
+
+
+def test_gguf_array_longer_than_the_file_is_refused_at_once(
+    tmp_path: Path, tiny_config: ModelConfig, tiny_tensors: Tensors
+) -> None:
+    """The package reads an array entry by entry, behind the end of the file too, as often as the header says."""
+
+    def numbers(writer: Any) -> None:
+        writer.add_array("some.numbers", [7] * 5)
+
+    path = write_gguf(tmp_path / "m.gguf", tiny_config, tiny_tensors, also=numbers)
+    content = path.read_bytes()
+    at = content.index(b"some.numbers") + len("some.numbers") + 8
+    assert content[at : at + 8] == (5).to_bytes(8, "little")
+    path.write_bytes(content[:at] + (2**60).to_bytes(8, "little") + content[at + 8 :])
+    with pytest.raises(WeightsCorrupt, match=r"states 1152921504606846976 entries"):
         ModelFiles(path)
 
 
