@@ -14,7 +14,9 @@ import pytest
 
 from nemo_docs import settings
 
-_MODELS = settings.load().paths.models  # asked before any test changes the environment
+_MODELS = Path(os.environ.get("NEMO_DOCS_TEST_MODELS") or settings.load().paths.models)  # before any test has a home
+if (_MODELS / settings.Settings().model).is_dir():
+    os.environ["NEMO_DOCS_TEST_MODELS"] = str(_MODELS)
 _DATA = Path(os.environ.get("NEMO_DOCS_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 

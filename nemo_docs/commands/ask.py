@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +12,9 @@ import click
 from nemo_docs.commands.interrupt import interruptible
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.scope import Scope, parse_scope
-from nemo_docs.commands.shared import emit_line, example, in_option, json_option
+from nemo_docs.commands.shared import emit_line, example, in_option, json_option, setting_options, text_or_stdin
 from nemo_docs.errors import ExitCode, NothingFound, UsageError
-from nemo_docs.settings import Configuration, help_of, load
+from nemo_docs.settings import Configuration, load
 
 if TYPE_CHECKING:
     from nemo_docs.answering.source import Source
@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 
 _MODEL_OPTIONS = ("model", "device", "precision")
 _ASK_OPTIONS = ("window", "budget", "language", "answer_tokens", "temperature", "top_p", "seed")
-
-
-def _settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """An option for each setting, with the setting's own help and check."""
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        for name in reversed(names):
-            option = click.option(f"--{name.replace('_', '-')}", name, metavar="VALUE", help=help_of(name))
-            function = option(function)
-        return function
-
-    return add
 
 
 @click.command(
@@ -48,10 +36,10 @@ def _settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..
 @click.argument("question")
 @in_option
 @click.option("--lines", is_flag=True, help="With QUESTION '-': standard input holds one question a line.")
-@_settings_options(*_ASK_OPTIONS, *_MODEL_OPTIONS)
+@setting_options(*_ASK_OPTIONS, *_MODEL_OPTIONS)
 @json_option
 def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **options: object) -> int:
-    """Answer QUESTION about documents, with verbatim quotes and where they stand.
+    """Answer QUESTION with verbatim quotes and where they stand.
 
     Without --in the question is about the whole library. QUESTION '-' is read from standard input. Exits with 3 when
     there is no text to answer from.
@@ -69,7 +57,7 @@ def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **
 
 @click.command(epilog=example("read contract.pdf", "read a b c"))
 @click.argument("documents", nargs=-1, required=True, metavar="DOC...")
-@_settings_options("window", *_MODEL_OPTIONS)
+@setting_options("window", *_MODEL_OPTIONS)
 @json_option
 def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
     """Read documents through the model now, window by window.
@@ -150,7 +138,7 @@ def _questions(question: str, lines: bool) -> Iterator[str]:
     elif lines:
         asked = iter(sys.stdin)
     else:
-        asked = iter([sys.stdin.read()])
+        asked = iter([text_or_stdin(question)])
     found = False
     for text in asked:
         if text.strip():

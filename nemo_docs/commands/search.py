@@ -19,7 +19,7 @@ _ALL = 1_000_000  # hits to sift when pages are asked for
 )
 @click.argument("query", nargs=-1, required=True)
 @in_option
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Passages at most.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Passages at most.")
 @json_option
 def search(query: tuple[str, ...], scopes: tuple[Scope, ...], limit: int, as_json: bool) -> None:
     """Find passages that hold the words of QUERY.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -41,20 +40,15 @@ def in_option(function: _Function) -> _Function:
 
 
 def setting_options(*names: str) -> Callable[[_Function], _Function]:
-    """Add an option for each of these settings; they are passed on together as `options`, for `settings.load`."""
+    """Add an option for each of these settings, with the setting's own help; `settings.load` checks what they hold."""
 
-    def decorate(function: _Function) -> _Function:
-        @functools.wraps(function)
-        def collected(*arguments: Any, **given: Any) -> Any:
-            options = {name: given.pop(name) for name in names}
-            return function(*arguments, options=options, **given)
-
+    def add(function: _Function) -> _Function:
         for name in reversed(names):
             flag = f"--{name.replace('_', '-')}"
-            click.option(flag, name, metavar="VALUE", help=help_of(name))(collected)
-        return cast(_Function, collected)
+            function = click.option(flag, name, metavar="VALUE", help=help_of(name))(function)
+        return function
 
-    return decorate
+    return add
 
 
 def text_or_stdin(text: str) -> str:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 
 import click
 import pytest
@@ -33,7 +32,7 @@ def test_setting_options_win_over_everything_and_are_checked(monkeypatch: pytest
 
     @click.command
     @setting_options("budget", "window")
-    def command(options: Mapping[str, object]) -> tuple[float, int | None]:
+    def command(**options: object) -> tuple[float, int | None]:
         settings = load(options=options).settings
         return settings.budget, settings.window
 
