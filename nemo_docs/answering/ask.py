@@ -1,8 +1,9 @@
 """Ask: quote, then answer.
 
 Windows are read one after the other and quoted from. The answer is then written over the quotes: behind the window if
-one holds all that was asked about, else over the quotes with their surroundings. Everything that happens is yielded as
-an event; the last one is `Answer`.
+one holds all that was asked about, else over the quotes with their surroundings. A small model answers over the quotes
+alone: with a whole window before it, it repeats what it read. Everything that happens is yielded as an event; the last
+one is `Answer`.
 """
 
 from __future__ import annotations
@@ -146,13 +147,7 @@ class _Asking:
         """Write the answer over the quotes: behind the window if there is only one, else with their surroundings."""
         if transcript.finish == "cancelled":
             return
-        quotes = [quote.text for quote in transcript.quotes]
-        if len(windows) == 1:
-            asked = self.prompts.answer_wanted(windows[0], self._question, quotes, self.language)
-            segments = self.prompts.window(windows[0], asked)
-        else:
-            surroundings = [quote.with_surroundings(SURROUNDINGS) for quote in transcript.quotes]
-            segments = self.prompts.over_quotes(surroundings, self._question, self.language)
+        segments = self._answer_prompt(windows, transcript)
         stops, bans = self._backend.template.stops, mark_bans(self._backend.tokenizer)
         writing = Writing(transcript, self.language)
         for event in self._run(segments, [Free(self._options.answer_tokens, stops, bans)]):
@@ -160,6 +155,16 @@ class _Asking:
             if writing.is_circling:
                 break
         yield from writing.close()
+
+    def _answer_prompt(self, windows: Sequence[Window], transcript: Transcript) -> tuple[tuple[int, ...], ...]:
+        quotes = [quote.text for quote in transcript.quotes]
+        if self._backend.answers_from_quotes:
+            return self.prompts.over_quotes(quotes, self._question, self.language)
+        if len(windows) == 1:
+            asked = self.prompts.answer_wanted(windows[0], self._question, quotes, self.language)
+            return self.prompts.window(windows[0], asked)
+        wider = [quote.with_surroundings(SURROUNDINGS) for quote in transcript.quotes]
+        return self.prompts.over_quotes(wider, self._question, self.language)
 
     def _run(self, segments: tuple[tuple[int, ...], ...], steps: Sequence[Step]) -> Iterator[BackendEvent]:
         return self._backend.run(Request(segments, tuple(steps), self._options.sampling), self._cancelled)

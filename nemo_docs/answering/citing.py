@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 
 from nemo_docs.engine.protocol import Bans
 from nemo_docs.library.analysis import terms
@@ -24,9 +23,17 @@ REPEATS = 2
 """How often one sentence may come again before the answer is taken to be going in circles."""
 
 
-@lru_cache(maxsize=4)  # tokenizers hash by identity
+_BANS: dict[str, Bans] = {}  # by the tokenizer's fingerprint: looking at every token takes a while
+
+
 def mark_bans(tokenizer: Tokenizer) -> Bans:
     """The tokens that free text may not hold, so that no citation mark is the model's own."""
+    if tokenizer.fingerprint not in _BANS:
+        _BANS[tokenizer.fingerprint] = _mark_bans(tokenizer)
+    return _BANS[tokenizer.fingerprint]
+
+
+def _mark_bans(tokenizer: Tokenizer) -> Bans:
     always, openers, after = [], [], []
     for token in range(tokenizer.vocab_size):
         text = tokenizer.token_bytes(token).decode("utf-8", errors="replace")

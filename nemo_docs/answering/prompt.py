@@ -14,6 +14,7 @@ from nemo_docs.model.template import Part, Template, encode_parts
 from nemo_docs.model.tokenizers.base import Tokenizer
 
 PREAMBLE = f"Text:{GAP}"
+ANSWER_WISH = f"Answer the question from the text in one or two sentences.{GAP}Text: "
 
 LANGUAGE_RULES = {
     "en": "Answer in English.",
@@ -81,10 +82,13 @@ class Prompts:
         return (*asked, *self._ids(given, *turn.assistant_close, *turn.user_open, wish, *turn.user_close))
 
     def over_quotes(self, contexts: Sequence[str], question: str, language: str) -> tuple[tuple[int, ...], ...]:
-        """Segments of a prompt that holds quotes with their surroundings instead of windows."""
-        text = GAP.join((*contexts, ""))
-        asked = self._ids(f"{question}\n\n{LANGUAGE_RULES[language]}", *self._template.user_close)
-        return (self.preamble, self._ids(text), asked)
+        """Segments of a prompt that holds quotes instead of windows."""
+        turn = self._template
+        return (
+            self._ids(*turn.begin, *turn.user_open, ANSWER_WISH),
+            self._ids(GAP.join((*contexts, ""))),
+            self._ids(f"Question: {question}\n{LANGUAGE_RULES[language]}", *turn.user_close),
+        )
 
     def not_said(self, language: str) -> tuple[int, ...]:
         """What stands in place of quotes when the text does not say."""

@@ -59,6 +59,10 @@ class Backend(Protocol):
         """The most tokens that the model reads well."""
 
     @property
+    def answers_from_quotes(self) -> bool:
+        """Whether the model answers better from its quotes alone than with the whole window before it."""
+
+    @property
     def reading_speed(self) -> float | None:
         """Tokens a second that were measured when reading on this machine; None before the first."""
 

@@ -62,6 +62,11 @@ class LocalBackend:
         return self._files.effective_window_tokens
 
     @property
+    def answers_from_quotes(self) -> bool:
+        """Whether the model answers better from its quotes alone than with the whole window before it."""
+        return self._files.entry is not None and self._files.entry.answers_from_quotes
+
+    @property
     def reading_speed(self) -> float | None:
         """Tokens a second that were measured when reading on this machine; None before the first."""
         return self._speeds.of(self.name) if self._speeds else None

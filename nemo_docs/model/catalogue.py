@@ -70,6 +70,8 @@ class Entry:
     """Longest prompt and answer together."""
     effective_window_tokens: int
     """Longest prompt that it reads well."""
+    answers_from_quotes: bool
+    """Whether it answers better from its quotes alone than with the whole window before it."""
     template: str
     """Prompt format, a name in `template.TEMPLATES`."""
     first_text_id: int
@@ -98,6 +100,7 @@ _ENTRIES = (
         languages=("en",),
         window_tokens=8_192,
         effective_window_tokens=4_096,
+        answers_from_quotes=True,
         template="chatml",
         first_text_id=17,
         note="Small and English: it finds passages, but do not trust its own wording. NeMo is one command away.",
@@ -113,6 +116,7 @@ _ENTRIES = (
         languages=ELEVEN_LANGUAGES,
         window_tokens=LONGEST_WINDOW_TOKENS,
         effective_window_tokens=16_384,
+        answers_from_quotes=False,
         template="v3-tekken",
         first_text_id=1_000,
         note="Eleven languages. Needs 24.5 GB of disk and of memory, best on a GPU; reads well up to 16k tokens.",
@@ -128,6 +132,7 @@ _ENTRIES = (
         languages=ELEVEN_LANGUAGES,
         window_tokens=LONGEST_WINDOW_TOKENS,
         effective_window_tokens=16_384,
+        answers_from_quotes=False,
         template="plain",
         first_text_id=1_000,
         note="The base model: it continues text and follows no instructions. For measuring and fine-tuning.",
