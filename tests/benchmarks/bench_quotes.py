@@ -1,0 +1,195 @@
+"""How often the first quote holds the answer: XQuAD, documents of 20 paragraphs, all questions.
+
+The answer's gold offset must lie inside the first quote, which is one sentence. Beside the product's own way stand the
+words alone (BM25 of the sentence), words with their passage, and the model alone, so that the mixture can be judged. The
+weights are swept over what the first run measured, without asking the model again.
+
+    python -m tests.benchmarks.bench_quotes [--language en] [--questions 612] [--out FILE]
+
+Ends with one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from nemo_docs.answering import ranking
+from nemo_docs.answering.ask import Options, ask
+from nemo_docs.answering.events import Answer
+from nemo_docs.answering.gather import gather, searched
+from nemo_docs.answering.prompt import Prompts
+from nemo_docs.answering.ranking import Candidate, by_likelihood, by_words
+from nemo_docs.answering.source import Source
+from nemo_docs.backends.local import LocalBackend
+from nemo_docs.backends.opening import open_backend
+from nemo_docs.library.ingest import add
+from nemo_docs.library.reader import LibraryReader
+from nemo_docs.library.store import Library
+from nemo_docs.settings import load
+
+PARAGRAPHS = 20
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "xquad"
+
+
+class Gold:
+    """A question and the page offsets at which its answer begins."""
+
+    def __init__(self, question: str, answer_start: int) -> None:
+        self.question, self.answer_start = question, answer_start
+
+
+def documents(language: str, folder: Path) -> Iterator[tuple[Path, str, list[Gold]]]:
+    """Write documents of 20 paragraphs; yields each with its text and questions, offsets into the text."""
+    articles = json.loads((DATA / f"xquad.{language}.json").read_text(encoding="utf-8"))["data"]
+    paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
+    for first in range(0, len(paragraphs), PARAGRAPHS):
+        text, golds = "", []
+        for paragraph in paragraphs[first : first + PARAGRAPHS]:
+            for qa in paragraph["qas"]:
+                golds.append(Gold(qa["question"], len(text) + qa["answers"][0]["answer_start"]))
+            text += paragraph["context"] + "\n\n"
+        path = folder / f"xquad-{language}-{first // PARAGRAPHS}.txt"
+        path.write_text(text, encoding="utf-8")
+        yield path, text, golds
+
+
+def page_places(source: Source, text: str) -> list[int]:
+    """Where each page of the source begins in the text that was written."""
+    places, at = [], 0
+    for page in source.pages:
+        at = text.index(page.text[:200], at)
+        places.append(at)
+    return places
+
+
+def holds(spans: tuple, places: list[int], source: Source, answer_start: int) -> bool:
+    """Whether the answer begins inside the quote."""
+    begins = {page.number: place for page, place in zip(source.pages, places, strict=True)}
+    return any(begins[s.page] + s.start <= answer_start < begins[s.page] + s.end for s in spans)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--questions", type=int, default=10**9)
+    parser.add_argument("--every", type=int, default=1, help="take every Nth question")
+    parser.add_argument("--ranking-only", action="store_true", help="rank, but let no model read a window")
+    arguments = parser.parse_args()
+    configuration = load()
+    backend = open_backend(configuration.settings, models=configuration.paths.models, state=Path(tempfile.mkdtemp()))
+    backend.ready()
+    prompts = Prompts(backend.template, backend.tokenizer)
+    rows: list[dict] = []
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, text, golds in documents(arguments.language, folder):
+            database = path.with_suffix(".db")
+            with Library(database) as library:
+                list(add(library, [path]))
+            with LibraryReader(database) as reader:
+                (document,) = reader.documents()
+                numbers = frozenset(page.number for page in reader.pages(document))
+                sources = gather(reader, [(document, numbers)])
+                places = page_places(sources[0], text)
+                for gold in golds[:: arguments.every]:
+                    if len(rows) >= arguments.questions:
+                        break
+                    rows.append(one(gold, sources, places, reader, backend, prompts, arguments.ranking_only))
+            print(f"{len(rows)} questions, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    report(rows, backend, arguments.language, time.perf_counter() - began)
+
+
+def one(
+    gold: Gold,
+    sources: list[Source],
+    places: list[int],
+    reader: LibraryReader,
+    backend: LocalBackend,
+    prompts: Prompts,
+    ranking_only: bool,
+) -> dict:
+    """All ways of choosing the first quote, for one question."""
+    passages = searched(reader, sources, gold.question)
+    words = by_words(sources, passages, gold.question)
+    alone = by_words(sources, [[]], gold.question)
+
+    def right(candidate: Candidate) -> bool:
+        return holds(candidate.sentence.spans, places, sources[0], gold.answer_start)
+
+    row = {
+        "words": right(alone[0]),
+        "words_and_passage": right(words[0]),
+        "candidates": [],
+    }
+    if ranking_only:
+        looked_at = by_likelihood(words, sources, gold.question, backend, prompts)
+    else:
+        events = list(ask(gold.question, sources, passages, backend, Options(answer_tokens=1)))
+        answer = events[-1]
+        assert isinstance(answer, Answer)
+        row["first_quote"] = holds(answer.citations[0].spans, places, sources[0], gold.answer_start)
+        row["any_quote"] = any(
+            holds(citation.spans, places, sources[0], gold.answer_start) for citation in answer.citations
+        )
+        row["quotes"] = len(answer.citations)
+        row["tokens"] = len(prompts.plain(answer.citations[0].text))
+        row["seconds"] = answer.timing.first_quote_s
+        looked_at = by_likelihood(words, sources, gold.question, backend, prompts)
+    row["candidates"] = [(c.words, c.likelihood, right(c)) for c in looked_at if c.likelihood is not None]
+    return row
+
+
+def report(rows: list[dict], backend: LocalBackend, language: str, seconds: float) -> None:
+    """Print the table and the JSON line."""
+
+    def share(key: str) -> float:
+        return round(statistics.fmean(row[key] for row in rows), 4)
+
+    def mixed(weight: float, words: float = 1.0) -> float:
+        best = (max(row["candidates"], key=lambda c: words * c[0] + weight * c[1])[2] for row in rows)
+        return round(statistics.fmean(best), 4)
+
+    found = {
+        "benchmark": "quotes",
+        "language": language,
+        "model": backend.name,
+        "questions": len(rows),
+        "words": share("words"),
+        "words_and_passage": share("words_and_passage"),
+        "among_candidates": round(statistics.fmean(any(c[2] for c in row["candidates"]) for row in rows), 4),
+        "likelihood_alone": mixed(1.0, words=0.0),
+        "mixtures": {str(w): mixed(w) for w in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0)},
+        "weight_in_use": ranking.LIKELIHOOD_WEIGHT,
+        "seconds": round(seconds),
+        "machine": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    if "first_quote" in rows[0]:
+        found |= {
+            "first_quote": share("first_quote"),
+            "any_quote": share("any_quote"),
+            "mean_quotes": share("quotes"),
+            "mean_quote_tokens": share("tokens"),
+            "longest_quote_tokens": max(row["tokens"] for row in rows),
+            "median_first_quote_s": round(statistics.median(row["seconds"] for row in rows), 3),
+        }
+    for key, value in found.items():
+        print(f"{key:24}{value}", file=sys.stderr)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
