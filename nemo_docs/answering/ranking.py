@@ -32,10 +32,6 @@ STOP_WORD_SHARE = 0.3
 """What a stop word counts of its weight: "what is" is rare in a contract, and says nothing."""
 SHORTEST_SHARE = 0.6
 """Sentences shorter than this share of the average are normalised as if they were that long."""
-HEADING_SHARE = 0.7
-"""What the sentence behind a heading gets of the heading's score: "Theorem 1.2 (Jordan)" names it, and says nothing."""
-HEADING_CHARACTERS = 70
-"""A heading is at most this long, and no full stop ends it."""
 FEWEST_LETTERS = 20
 """A heading, a caption or a page number is no evidence; a Chinese or Japanese character counts as three letters."""
 CANDIDATES = 12
@@ -76,13 +72,9 @@ def by_words(sources: Sequence[Source], passages: Sequence[Sequence[PassageScore
     counts = [Counter(terms(source.text_of(s.spans), source.language)) for _, source, s in rows]
     scores = _bm25(counts, [queries[source.language] for _, source, _ in rows])
     around = [_PassageLookup(scored) for scored in passages]
-    above = [
-        0.0,
-        *(HEADING_SHARE * score if _is_heading(row) else 0.0 for row, score in zip(rows, scores, strict=True)),
-    ]
     candidates = [
-        Candidate(n, sentence, score + heading + PASSAGE_SHARE * around[n].score(sentence))
-        for (n, _, sentence), score, heading in zip(rows, scores, above, strict=False)
+        Candidate(n, sentence, score + PASSAGE_SHARE * around[n].score(sentence))
+        for (n, _, sentence), score in zip(rows, scores, strict=True)
     ]
     return sorted(candidates, key=lambda c: (-c.words, c.source, c.sentence.index))
 
@@ -135,12 +127,6 @@ def _is_evidence(source: Source, sentence: Sentence) -> bool:
         if letters >= FEWEST_LETTERS:
             return True
     return False
-
-
-def _is_heading(row: tuple[int, Source, Sentence]) -> bool:
-    _, source, sentence = row
-    text = source.text_of(sentence.spans)
-    return len(text) <= HEADING_CHARACTERS and not text.endswith(tuple(".!?:;,…。！？；：、؟؛،।॥"))
 
 
 def _bm25(counts: Sequence[Counter[str]], queries: Sequence[dict[str, float]]) -> list[float]:

@@ -15,6 +15,8 @@ from nemo_docs.answering.events import Span
 from nemo_docs.library.records import PageText, Passage
 from nemo_docs.library.sentences import sentence_spans
 
+HEADING_CHARACTERS = 70
+_ENDS = tuple(".!?:;,…。！？：；，、؟؛،।॥\"'”’»」』)")
 _CLOSERS = tuple(".!?:…。！？؟।॥\"'”’»」』)")
 """A page that ends with one of these ends its last sentence."""
 
@@ -60,12 +62,20 @@ class Source:
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
-        """All sentences, in order."""
+        """All sentences, in order; a heading belongs to the sentence that it heads."""
         joined, starts = _joined([page.text for page in self.pages])
-        return tuple(
-            Sentence(index, self._spans(start, end, starts))
-            for index, (start, end) in enumerate(sentence_spans(joined, self.language))
-        )
+        sentences: list[Sentence] = []
+        begun: int | None = None  # a heading that waits for its sentence
+        for start, end in sentence_spans(joined, self.language):
+            first = start if begun is None else begun
+            begun = start if is_heading(joined[start:end]) else None
+            if begun is None:
+                sentences.append(Sentence(len(sentences), self._spans(first, end, starts)))
+            elif first < start:
+                sentences.append(Sentence(len(sentences), self._spans(first, start, starts)))
+        if begun is not None:
+            sentences.append(Sentence(len(sentences), self._spans(begun, len(joined), starts)))
+        return tuple(sentences)
 
     def _spans(self, start: int, end: int, starts: list[int]) -> tuple[Span, ...]:
         """Spans of the joined text's stretch start..end, one a page."""
@@ -91,6 +101,11 @@ class Sentence:
     """Its place among the source's sentences."""
     spans: tuple[Span, ...] = field(compare=False)
     """Where it stands, one span a page."""
+
+
+def is_heading(text: str) -> bool:
+    """Whether a sentence is a short line that no full stop ends: it names what follows, and says nothing itself."""
+    return "\n" not in text and len(text) <= HEADING_CHARACTERS and not text.endswith(_ENDS)
 
 
 def _joined(texts: Sequence[str]) -> tuple[str, list[int]]:
