@@ -38,6 +38,8 @@ CANDIDATES = 12
 """How many of the best sentences the model looks at: 0.96 of the answers are among the first ten."""
 CANDIDATE_TOKENS = 80
 """How much of a candidate it looks at."""
+QUESTION_TOKENS = 192
+"""How much of the question it is asked about: all candidates go through it together, and must fit its window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def by_likelihood(
     Those that were not looked at keep their order behind them.
     """
     looked_at, rest = list(candidates[:CANDIDATES]), list(candidates[CANDIDATES:])
-    asked = prompts.plain(question)
+    asked = prompts.plain(question)[:QUESTION_TOKENS]
     texts = [sources[c.source].text_of(c.sentence.spans).replace("\n", " ") for c in looked_at]
     passages = [backend.tokenizer.decode(list(prompts.plain(text)[:CANDIDATE_TOKENS])) for text in texts]
     branches = tuple(prompts.likelihood_branch(passage, asked) for passage in passages)

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 
 from nemo_docs.answering.events import Span
 from nemo_docs.library.records import PageText, Passage
@@ -63,7 +64,7 @@ class Source:
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
         """All sentences, in order; a heading belongs to the sentence that it heads."""
-        joined, starts = _joined([page.text for page in self.pages])
+        joined, starts = _joined(self.pages)
         sentences: list[Sentence] = []
         begun: int | None = None  # a heading that waits for its sentence
         for start, end in sentence_spans(joined, self.language):
@@ -108,14 +109,19 @@ def is_heading(text: str) -> bool:
     return "\n" not in text and len(text) <= HEADING_CHARACTERS and not text.endswith(_ENDS)
 
 
-def _joined(texts: Sequence[str]) -> tuple[str, list[int]]:
-    """Page texts as one, with the offset of each; a line break where a sentence goes on, else a paragraph break."""
+def _joined(pages: Sequence[PageText]) -> tuple[str, list[int]]:
+    """Pages as one text, with the offset of each; a line break where a sentence goes on, else a paragraph break.
+
+    No sentence goes on across a page that is not here.
+    """
     parts: list[str] = []
     starts: list[int] = []
     length = 0
-    for text in texts:
+    for page, following in zip_longest(pages, pages[1:]):
         starts.append(length)
-        part = text + ("\n\n" if text.rstrip().endswith(_CLOSERS) else "\n")
+        goes_on = following is not None and following.number == page.number + 1
+        goes_on = goes_on and not page.text.rstrip().endswith(_CLOSERS)
+        part = page.text + ("\n" if goes_on else "\n\n")
         parts.append(part)
         length += len(part)
     return "".join(parts), starts

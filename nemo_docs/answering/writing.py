@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from time import perf_counter
 
 from nemo_docs.answering.citing import Citer, SentenceFeed
 from nemo_docs.answering.events import AnswerEvent, Claim, Text, Warn
@@ -34,7 +33,6 @@ class Writing:
         self._feed = SentenceFeed(language)
         self._seen: Counter[str] = Counter()
         self._sentence_start: int | None = None
-        self._last: float | None = None
         self.is_circling = False
         """Whether the model repeats itself and should be stopped."""
 
@@ -42,10 +40,6 @@ class Writing:
         """What an event of the engine means to a reader; nothing for most."""
         match event:
             case Piece():
-                now = perf_counter()
-                if self._last is not None:
-                    self._transcript.add_writing(1, now - self._last)
-                self._last = now
                 for text, sentence in self._feed.add(event.text):
                     yield from self._show(text, sentence)
                 if not self.is_circling and _LOOP.search(self._transcript.text[-_LOOP_CHARACTERS:]):

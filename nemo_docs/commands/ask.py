@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +15,7 @@ from nemo_docs.commands.interrupt import interruptible
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.scope import Scope, parse_scope
 from nemo_docs.commands.shared import emit_line, example, in_option, json_option, setting_options, text_or_stdin
-from nemo_docs.errors import ExitCode, NothingFound, UsageError
+from nemo_docs.errors import ExitCode, NemoDocsError, NothingFound, UsageError
 from nemo_docs.settings import Configuration, load
 
 if TYPE_CHECKING:
@@ -46,12 +48,11 @@ def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **
     """
     configuration = load(options=options)
     questions = _questions(question, lines)
-    with _reader(configuration) as library, Progress() as progress:
+    with _failure_as_event(as_json), _reader(configuration) as library, Progress() as progress:
         sources = _sources(library, scopes)
         backend = _backend(configuration, progress)
         for each in questions:
-            if _answer(each, sources, library, backend, configuration, progress, as_json) == "cancelled":
-                return ExitCode.INTERRUPTED
+            _answer(each, sources, library, backend, configuration, progress, as_json)
     return ExitCode.DONE
 
 
@@ -68,16 +69,19 @@ def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
     from nemo_docs.answering.preread import preread
 
     configuration = load(options=options)
-    with _reader(configuration) as library, Progress() as progress, interruptible() as interrupt:
+    with _failure_as_event(as_json), _reader(configuration) as library, Progress() as progress:
         sources = _sources(library, tuple(parse_scope(document) for document in documents))
         backend = _backend(configuration, progress)
+        backend.ready()
         began, total = time.perf_counter(), 0
-        for event in preread(sources, backend, configuration.settings.window, interrupt.is_set):
-            if as_json:
-                emit_line(event.as_dict())
-            else:
-                progress.update(f"Reading window {event.window} of {event.windows}", event.tokens, event.tokens_total)
-            total += event.tokens if event.tokens == event.tokens_total else 0
+        with interruptible() as interrupt:
+            for event in preread(sources, backend, configuration.settings.window, interrupt.is_set):
+                if as_json:
+                    emit_line(event.as_dict())
+                else:
+                    task = f"Reading window {event.window} of {event.windows}"
+                    progress.update(task, event.tokens, event.tokens_total, "tokens")
+                total += event.tokens if event.tokens == event.tokens_total else 0
         if interrupt.is_set():
             raise KeyboardInterrupt
         progress.clear()
@@ -95,10 +99,14 @@ def _answer(
     configuration: Configuration,
     progress: Progress,
     as_json: bool,
-) -> str:
-    """Ask one question and show the answer; returns why it ended."""
+) -> None:
+    """Ask one question and show the answer.
+
+    Until the model is loaded Ctrl-C stops at once; later it stops the model, and what was written so far is shown.
+    """
     from nemo_docs.answering import ask as asking
-    from nemo_docs.answering.events import Answer
+    from nemo_docs.answering.events import AnswerEvent, Plan
+    from nemo_docs.answering.events import Progress as Stage
     from nemo_docs.answering.gather import searched
     from nemo_docs.answering.render import PlainRenderer
     from nemo_docs.engine.protocol import Sampling
@@ -112,17 +120,37 @@ def _answer(
         sampling=Sampling(settings.temperature, settings.top_p, settings.seed),
     )
     renderer = PlainRenderer(sys.stdout, progress)
-    finish = ""
-    with interruptible() as interrupt:
-        passages = searched(library, sources, question)
-        for event in asking.ask(question, sources, passages, backend, options, interrupt.is_set):
-            if as_json:
-                emit_line(event.as_dict())
-            else:
-                renderer.show(event)
-            if isinstance(event, Answer):
-                finish = event.finish
-    return finish
+    interrupt = threading.Event()
+
+    def show(event: AnswerEvent) -> None:
+        if as_json:
+            emit_line(event.as_dict())
+        else:
+            renderer.show(event)
+
+    events = asking.ask(question, sources, searched(library, sources, question), backend, options, interrupt.is_set)
+    for event in events:
+        show(event)
+        if not isinstance(event, Plan) and not (isinstance(event, Stage) and event.stage == "loading"):
+            break
+    with interruptible(interrupt):
+        for event in events:
+            show(event)
+    if interrupt.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _failure_as_event(as_json: bool) -> Iterator[None]:
+    """With --json a failure is the last event, too; the sentence on stderr and the exit code stay."""
+    from nemo_docs.answering.events import Failed
+
+    try:
+        yield
+    except NemoDocsError as error:
+        if as_json:
+            emit_line(Failed(error.message, error.hint, int(error.exit_code)).as_dict())
+        raise
 
 
 def _questions(question: str, lines: bool) -> Iterator[str]:
@@ -136,7 +164,7 @@ def _questions(question: str, lines: bool) -> Iterator[str]:
             raise UsageError("--lines reads questions from standard input.", hint="Give '-' as the question.")
         asked = iter([question])
     elif lines:
-        asked = iter(sys.stdin)
+        asked = _stdin_lines()
     else:
         asked = iter([text_or_stdin(question)])
     found = False
@@ -146,6 +174,19 @@ def _questions(question: str, lines: bool) -> Iterator[str]:
             yield text.strip()
     if not found:
         raise UsageError("The question is empty.", hint='Ask something: nemo-docs ask "What is the notice period?"')
+
+
+def _stdin_lines() -> Iterator[str]:
+    """Lines as they come.
+
+    Raises:
+        UsageError: If one is not UTF-8.
+    """
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"Line {number} of standard input is not UTF-8: {error.reason}.") from error
 
 
 def _reader(configuration: Configuration) -> LibraryReader:
