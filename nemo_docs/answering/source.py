@@ -65,18 +65,8 @@ class Source:
     def sentences(self) -> tuple[Sentence, ...]:
         """All sentences, in order; a heading belongs to the sentence that it heads."""
         joined, starts = _joined(self.pages)
-        sentences: list[Sentence] = []
-        begun: int | None = None  # a heading that waits for its sentence
-        for start, end in sentence_spans(joined, self.language):
-            first = start if begun is None else begun
-            begun = start if is_heading(joined[start:end]) else None
-            if begun is None:
-                sentences.append(Sentence(len(sentences), self._spans(first, end, starts)))
-            elif first < start:
-                sentences.append(Sentence(len(sentences), self._spans(first, start, starts)))
-        if begun is not None:
-            sentences.append(Sentence(len(sentences), self._spans(begun, len(joined), starts)))
-        return tuple(sentences)
+        found = _with_headings(sentence_spans(joined, self.language), joined, starts)
+        return tuple(Sentence(index, self._spans(start, end, starts)) for index, (start, end) in enumerate(found))
 
     def _spans(self, start: int, end: int, starts: list[int]) -> tuple[Span, ...]:
         """Spans of the joined text's stretch start..end, one a page."""
@@ -107,6 +97,19 @@ class Sentence:
 def is_heading(text: str) -> bool:
     """Whether a sentence is a short line that no full stop ends: it names what follows, and says nothing itself."""
     return "\n" not in text and len(text) <= HEADING_CHARACTERS and not text.endswith(_ENDS)
+
+
+def _with_headings(spans: Sequence[tuple[int, int]], joined: str, starts: list[int]) -> list[tuple[int, int]]:
+    """Sentences, with each heading made one with the sentence behind it if both begin on the same page."""
+    found: list[tuple[int, int]] = []
+    for start, end in spans:
+        before = found[-1] if found else (0, 0)
+        is_headed = bool(found) and is_heading(joined[slice(*before)]) and not is_heading(joined[start:end])
+        if is_headed and bisect_right(starts, before[0]) == bisect_right(starts, start):
+            found[-1] = (before[0], end)
+        else:
+            found.append((start, end))
+    return found
 
 
 def _joined(pages: Sequence[PageText]) -> tuple[str, list[int]]:

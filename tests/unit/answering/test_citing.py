@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 
@@ -66,7 +67,7 @@ def test_a_mark_cannot_be_spelled_with_any_digit(tokenizer: Tokenizer, digit: st
 
 def fed(text: str, language: str, cuts: list[int]) -> tuple[str, list[str]]:
     feed, bounds = SentenceFeed(language), sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    out = [pair for low, high in zip(bounds, bounds[1:], strict=False) for pair in feed.add(text[low:high])]
+    out = [pair for low, high in itertools.pairwise(bounds) for pair in feed.add(text[low:high])]
     out += feed.finish()
     return "".join(shown for shown, _ in out), [sentence for _, sentence in out if sentence is not None]
 
