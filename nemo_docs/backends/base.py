@@ -59,6 +59,10 @@ class Backend(Protocol):
         """The most tokens that the model reads well."""
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639-1 codes of the languages that the model was made for; empty if that is not known."""
+
+    @property
     def answers_from_quotes(self) -> bool:
         """Whether the model answers better from its quotes alone than with the whole window before it."""
 

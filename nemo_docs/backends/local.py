@@ -62,6 +62,11 @@ class LocalBackend:
         return self._files.effective_window_tokens
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639-1 codes of the languages that the model was made for; empty if that is not known."""
+        return self._files.entry.languages if self._files.entry else ()
+
+    @property
     def answers_from_quotes(self) -> bool:
         """Whether the model answers better from its quotes alone than with the whole window before it."""
         return self._files.entry is not None and self._files.entry.answers_from_quotes

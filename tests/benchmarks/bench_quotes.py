@@ -57,8 +57,8 @@ def documents(language: str, folder: Path) -> Iterator[tuple[Path, str, list[Gol
         text, golds = "", []
         for paragraph in paragraphs[first : first + PARAGRAPHS]:
             for qa in paragraph["qas"]:
-                before = clean(paragraph["context"][: qa["answers"][0]["answer_start"]]).text
-                golds.append(Gold(qa["question"], len(text) + len(before)))
+                through = clean(paragraph["context"][: qa["answers"][0]["answer_start"] + 1]).text
+                golds.append(Gold(qa["question"], len(text) + len(through) - 1))
             text += clean(paragraph["context"]).text + "\n\n"
         path = folder / f"xquad-{language}-{first // PARAGRAPHS}.txt"
         path.write_text(text, encoding="utf-8")
