@@ -90,4 +90,5 @@ def _told(message: str, hint: str, code: int) -> int:
 
 def _usage_hint(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx else "nemo-docs"
-    return f"See `{path} --help`."
+    dash = " Put -- before words that begin with a dash." if isinstance(error, click.NoSuchOption) else ""
+    return f"See `{path} --help`.{dash}"

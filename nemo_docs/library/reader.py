@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,7 @@ class LibraryReader:
             LibraryError: If it is not a library, or belongs to a newer program.
         """
         self._path = path
-        self._connection = connect_read_only(path) if path.exists() else None
+        self._connection = connect_read_only(path) if is_file(path) else None
 
     def __enter__(self) -> LibraryReader:
         """The reader itself."""
@@ -256,9 +257,15 @@ def connect_read_only(path: Path) -> sqlite3.Connection | None:
     Raises:
         LibraryError: If the file is not a library, or belongs to a newer program.
     """
+    # Reading a WAL database takes files beside it. Where they can neither be found nor made (a disk mounted to be read,
+    # a library of somebody else's) nothing else may be writing either: then the file alone is read.
+    alone = not os.path.exists(f"{path}-wal") and not os.access(path.parent, os.W_OK)
     with database_errors(path):
         connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+            f"{path.resolve().as_uri()}?{'immutable=1' if alone else 'mode=ro'}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
         )
         connection.row_factory = sqlite3.Row
         try:
@@ -269,6 +276,26 @@ def connect_read_only(path: Path) -> sqlite3.Connection | None:
             connection.close()
             raise
         return connection
+
+
+def is_file(path: Path) -> bool:
+    """Whether the library's file is there. A pipe in its place would be waited on for ever, so it is refused.
+
+    Raises:
+        LibraryError: If something else is there, or the folder does not let itself be looked into.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise LibraryError(
+            f"The library {path} cannot be read: {error.strerror}.",
+            hint="Check the folder's permissions, or point NEMO_DOCS_HOME at another one.",
+        ) from error
+    if not stat.S_ISREG(mode):
+        raise LibraryError(f"The library {path} is not a regular file.", hint="Move what is there away.")
+    return True
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> int:
