@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,12 +47,14 @@ def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **
     there is no text to answer from.
     """
     configuration = load(options=options)
-    questions = _questions(question, lines)
+    asked = _questions(question, lines)
+    questions = chain([next(asked)], asked)  # without a question no model is opened
+    interrupt = threading.Event()
     with _reader(configuration) as library, Progress() as progress:
         sources = _sources(library, scopes)
-        backend = _backend(configuration, progress)
+        backend = _backend(configuration, progress, interrupt)
         for each in questions:
-            if _answer(each, sources, library, backend, configuration, progress, as_json) == "cancelled":
+            if _answer(each, sources, library, backend, configuration, progress, interrupt, as_json) == "cancelled":
                 return ExitCode.INTERRUPTED
     return ExitCode.DONE
 
@@ -70,7 +74,7 @@ def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
     configuration = load(options=options)
     with _reader(configuration) as library, Progress() as progress, interruptible() as interrupt:
         sources = _sources(library, tuple(parse_scope(document) for document in documents))
-        backend = _backend(configuration, progress)
+        backend = _backend(configuration, progress, interrupt)
         began, total = time.perf_counter(), 0
         for event in preread(sources, backend, configuration.settings.window, interrupt.is_set):
             if as_json:
@@ -94,6 +98,7 @@ def _answer(
     backend: LocalBackend,
     configuration: Configuration,
     progress: Progress,
+    interrupt: threading.Event,
     as_json: bool,
 ) -> str:
     """Ask one question and show the answer; returns why it ended."""
@@ -113,7 +118,7 @@ def _answer(
     )
     renderer = PlainRenderer(sys.stdout, progress)
     finish = ""
-    with interruptible() as interrupt:
+    with interruptible(interrupt):
         passages = searched(library, sources, question)
         for event in asking.ask(question, sources, passages, backend, options, interrupt.is_set):
             if as_json:
@@ -171,13 +176,18 @@ def _sources(library: LibraryReader, scopes: tuple[Scope, ...]) -> list[Source]:
     return gather(library, [(document, frozenset(pages)) for document, pages in wanted.values()])
 
 
-def _backend(configuration: Configuration, progress: Progress) -> LocalBackend:
+def _backend(configuration: Configuration, progress: Progress, interrupt: threading.Event) -> LocalBackend:
     from nemo_docs.backends.opening import open_backend
+
+    def layer_loaded(done: int, of: int) -> None:
+        if interrupt.is_set():
+            raise KeyboardInterrupt  # nothing has been read yet, so there is nothing to keep
+        progress.update("Loading the model", done, of, "layers")
 
     paths = configuration.paths
     return open_backend(
         configuration.settings,
         models=paths.models,
         state=paths.state,
-        on_layer=lambda done, of: progress.update("Loading the model", done, of, "layers"),
+        on_layer=layer_loaded,
     )

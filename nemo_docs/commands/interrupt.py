@@ -10,9 +10,9 @@ from types import FrameType
 
 
 @contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """An event that is set by Ctrl-C while the block runs."""
-    wish = threading.Event()
+def interruptible(wish: threading.Event | None = None) -> Iterator[threading.Event]:
+    """An event that is set by Ctrl-C while the block runs; `wish`, where others have to know it beforehand."""
+    wish = wish or threading.Event()
 
     def first(_signal: int, _frame: FrameType | None) -> None:
         if wish.is_set():
