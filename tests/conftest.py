@@ -51,6 +51,14 @@ def default_model() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model on disk with NeMo's own vocabulary and prompt format: every part is real, only small."""
+    from tests.tiny import write_tiny_nemo
+
+    return write_tiny_nemo(tmp_path_factory.mktemp("tiny-nemo"))
+
+
+@pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder of real documents that stands beside the checkout."""
     if not _DATA.is_dir():

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import torch
+from safetensors.torch import save_file
 
 from nemo_docs.model.config import ModelConfig
+from nemo_docs.model.tokenizers.tekken import TEKKEN, bundled_nemo
 from nemo_docs.model.transformer import Transformer
+from nemo_docs.model.weights.base import expected_shapes
 
 CPU = torch.device("cpu")
 
@@ -55,3 +63,16 @@ class RandomWeights:
 
 def tiny_model(seed: int = 0, dtype: torch.dtype = torch.float32) -> Transformer:
     return Transformer(RandomWeights(seed=seed), device=CPU, dtype=dtype)
+
+
+def write_tiny_nemo(folder: Path) -> Path:
+    """A random model in Mistral's own layout, with NeMo's vocabulary."""
+    config = replace(TINY, dim=24, n_layers=2, vocab_size=131_072, tied=True)
+    weights = RandomWeights(config)
+    tensors = {name: weights.load(name, device=CPU, dtype=torch.float32) for name in expected_shapes(config)}
+    save_file(tensors, folder / "consolidated.safetensors")
+    params = config.as_dict()
+    del params["tied"]
+    (folder / "params.json").write_text(json.dumps(params))
+    shutil.copy(bundled_nemo(), folder / TEKKEN)
+    return folder

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from nemo_docs.answering.citing import mark_bans
 from nemo_docs.answering.events import AnswerEvent, Plan, Progress, Warn
-from nemo_docs.answering.evidence import Evidence
+from nemo_docs.answering.evidence import QUOTE_TOKENS, Evidence
 from nemo_docs.answering.prompt import LANGUAGE_RULES, Prompts
 from nemo_docs.answering.quoting import Quoting, quoting_steps
 from nemo_docs.answering.ranking import Candidate, by_likelihood, by_words
@@ -22,8 +22,9 @@ from nemo_docs.answering.source import Source
 from nemo_docs.answering.transcript import Transcript
 from nemo_docs.answering.windows import Window
 from nemo_docs.answering.writing import Writing
-from nemo_docs.backends.base import Backend, BackendEvent, Cancelled, never
-from nemo_docs.engine.protocol import Free, Request, Sampling, Step
+from nemo_docs.backends.base import Backend, Cancelled, never
+from nemo_docs.engine.protocol import Free, Request, Sampling
+from nemo_docs.errors import ContextExceeded
 from nemo_docs.library.languages import detect
 from nemo_docs.library.records import PassageScore
 
@@ -31,6 +32,8 @@ QUOTES_OF_ONE_WINDOW = 3
 QUOTES_OF_THE_BEST_WINDOW = 2
 MOST_QUOTES = 6
 """Over all windows."""
+MARKS_TOKENS = 32
+"""What stands around quotes, at most."""
 SURROUNDINGS = 300
 """Characters on either side of a quote that an answer over several windows sees."""
 
@@ -81,6 +84,7 @@ def ask(
     asking = _Asking(question, sources, backend, options, cancelled)
     limit = window_limit(backend, options.window, options.answer_tokens)
     windows = cut(sources, backend, limit, pack=options.window is not None)
+    asking.require_room(windows)
     candidates = by_words(sources, passages, question)
     yield asking.plan(windows, order(windows, sources, candidates), limit)
     yield Progress("loading")
@@ -103,6 +107,27 @@ class _Asking:
         self._options, self._cancelled = options, cancelled
         self.prompts = Prompts(backend.template, backend.tokenizer)
         self.language = answer_language(question, options.language)
+
+    def require_room(self, windows: Sequence[Window]) -> None:
+        """Check that the question fits beside every window, before anything is read.
+
+        Raises:
+            ContextExceeded: If it does not.
+        """
+        prompts, has = self.prompts, self._backend.window_tokens
+        largest = max(windows, key=lambda window: window.tokens)
+        beside, behind = prompts.quotes_wanted(largest, self._question), QUOTES_OF_ONE_WINDOW * QUOTE_TOKENS
+        if self._answers_behind(windows):
+            beside = prompts.answer_wanted(largest, self._question, (), self.language)
+            behind += self._options.answer_tokens
+        needed = sum(map(len, prompts.window(largest, beside))) + behind + MARKS_TOKENS
+        over = sum(map(len, prompts.over_quotes((), self._question, self.language)))
+        needed = max(needed, over + MOST_QUOTES * QUOTE_TOKENS + self._options.answer_tokens + MARKS_TOKENS)
+        if needed > has:
+            raise ContextExceeded(
+                f"The question is {needed - has:,} tokens too long to stand beside a window of {largest.tokens:,}.",
+                hint="Shorten the question, or choose a smaller window with --window.",
+            )
 
     def plan(self, windows: Sequence[Window], reading: Reading, limit: int) -> Plan:
         """What will be read."""
@@ -133,10 +158,12 @@ class _Asking:
             else:
                 quotes = QUOTES_OF_THE_BEST_WINDOW if number == 1 else 1
             quotes = min(quotes, MOST_QUOTES - len(transcript.quotes))
+            if not quotes:
+                return
             steps = quoting_steps(evidence, self.prompts, quotes)
             asked = self.prompts.quotes_wanted(window, self._question)
             quoting = Quoting(evidence, transcript, number, len(reading.chosen))
-            for event in self._run(self.prompts.window(window, asked), steps):
+            for event in self._backend.run(Request(self.prompts.window(window, asked), tuple(steps)), self._cancelled):
                 yield from quoting.follow(event)
             if self._cancelled():
                 transcript.finish = "cancelled"
@@ -150,24 +177,24 @@ class _Asking:
         segments = self._answer_prompt(windows, transcript)
         stops, bans = self._backend.template.stops, mark_bans(self._backend.tokenizer)
         writing = Writing(transcript, self.language)
-        for event in self._run(segments, [Free(self._options.answer_tokens, stops, bans)]):
+        request = Request(segments, (Free(self._options.answer_tokens, stops, bans),), self._options.sampling)
+        for event in self._backend.run(request, lambda: writing.is_circling or self._cancelled()):
             yield from writing.follow(event)
-            if writing.is_circling:
-                break
         yield from writing.close()
 
     def _answer_prompt(self, windows: Sequence[Window], transcript: Transcript) -> tuple[tuple[int, ...], ...]:
         quotes = [quote.text for quote in transcript.quotes]
         if self._backend.answers_from_quotes:
             return self.prompts.over_quotes(quotes, self._question, self.language)
-        if len(windows) == 1:
+        if self._answers_behind(windows):
             asked = self.prompts.answer_wanted(windows[0], self._question, quotes, self.language)
             return self.prompts.window(windows[0], asked)
         wider = [quote.with_surroundings(SURROUNDINGS) for quote in transcript.quotes]
         return self.prompts.over_quotes(wider, self._question, self.language)
 
-    def _run(self, segments: tuple[tuple[int, ...], ...], steps: Sequence[Step]) -> Iterator[BackendEvent]:
-        return self._backend.run(Request(segments, tuple(steps), self._options.sampling), self._cancelled)
+    def _answers_behind(self, windows: Sequence[Window]) -> bool:
+        """Whether the answer is written behind the window, not over the quotes."""
+        return len(windows) == 1 and not self._backend.answers_from_quotes
 
     def _affordable(self, window: Window, transcript: Transcript) -> bool:
         """Whether another window can be read within the budget, at the speed of the last one."""

@@ -19,9 +19,6 @@ SHARED_WORDS = 0.5
 """A quote is cited when it holds at least this share of a sentence's words, rare ones counted more."""
 MOST_MARKS = 3
 """Marks behind one sentence at most."""
-REPEATS = 2
-"""How often one sentence may come again before the answer is taken to be going in circles."""
-
 
 _BANS: dict[str, Bans] = {}  # by the tokenizer's fingerprint: looking at every token takes a while
 
@@ -37,17 +34,18 @@ def _mark_bans(tokenizer: Tokenizer) -> Bans:
     always, openers, after = [], [], []
     for token in range(tokenizer.vocab_size):
         text = tokenizer.token_bytes(token).decode("utf-8", errors="replace")
-        if any(text[i] == "[" and _is_digit(text[i + 1]) for i in range(len(text) - 1)):
+        if any(text[i] == "[" and _may_become_digit(text[i + 1]) for i in range(len(text) - 1)):
             always.append(token)
         if text.endswith("["):
             openers.append(token)
-        if text and (_is_digit(text[0]) or text[0] == "\ufffd"):  # a part of a character may become a digit
+        if not text or _may_become_digit(text[0]):  # a control token has no text: a digit could follow behind it
             after.append(token)
     return Bans(tuple(always), tuple(openers), tuple(after))
 
 
-def _is_digit(character: str) -> bool:
-    return character.isdigit() or character.isnumeric()
+def _may_become_digit(character: str) -> bool:
+    """Whether it is one, or (U+FFFD) a part of a character that the next token may make one."""
+    return character.isdigit() or character.isnumeric() or character == "\ufffd"
 
 
 class Citer:
@@ -81,8 +79,9 @@ class Citer:
 class SentenceFeed:
     """Cuts a stream of text into what may be shown at once and sentences that are over.
 
-    A sentence is over when the next one has begun; until then what follows its last full stop is held back, so that a
-    mark can still stand directly behind it.
+    A sentence is over when the first letter of the next one has come; white space is held back until then, so that a
+    mark can still stand directly behind the sentence. Letters are looked at one by one: how the stream was cut into
+    pieces changes nothing, and what was shown never has to be taken back.
     """
 
     def __init__(self, language: str) -> None:
@@ -96,11 +95,13 @@ class SentenceFeed:
         Returns:
             Pairs of text to show and, when it completes a sentence, that sentence.
         """
-        self._open += text
         out: list[tuple[str, str | None]] = []
-        while (end := self._first_end()) is not None:
-            out.append((self._open[self._shown : end], self._open[:end].strip()))
-            self._open, self._shown = self._open[end:], 0
+        for character in text:
+            end = len(self._open.rstrip())
+            if not character.isspace() and self._ends_at(end, character):
+                out.append((self._open[self._shown : end], self._open[:end].strip()))
+                self._open, self._shown = self._open[end:], 0
+            self._open += character
         certain = len(self._open.rstrip())
         if certain > self._shown:
             out.append((self._open[self._shown : certain], None))
@@ -113,11 +114,12 @@ class SentenceFeed:
         sentence = rest.strip()
         return [(rest[self._shown :], sentence)] if sentence else []
 
-    def _first_end(self) -> int | None:
-        """Behind the first sentence, when another one has begun after it."""
-        body = len(self._open) - len(self._open.lstrip())
-        line = self._open.find("\n", body)
-        if line >= 0 and self._open[line:].strip():
-            return len(self._open[:line].rstrip())
-        spans = sentence_spans(self._open, self._language)
-        return spans[0][1] if len(spans) > 1 else None
+    def _ends_at(self, end: int, following: str) -> bool:
+        """Whether the open sentence is over before `following`: at a line's end, or where the language says so."""
+        if end == 0:
+            return False
+        if "\n" in self._open[end:]:
+            return True
+        if self._open[end - 1].isalnum():
+            return False
+        return any(last == end for _, last in sentence_spans(self._open + following, self._language))

@@ -79,9 +79,13 @@ class Evidence:
             if at is not None:
                 seen = candidate if candidate.likelihood is not None else replace(candidate, likelihood=worst)
                 weighted.append((seen.weight, at))
-        self._weighted = sorted(weighted, key=lambda pair: -pair[0])[:STARTS]
+        weighted.sort(key=lambda pair: -pair[0])
+        by_start: dict[int, tuple[float, _Placed]] = {}  # of sentences that begin in one token the better one counts
+        for weight, at in weighted:
+            by_start.setdefault(at.start, (weight, at))
+        self._weighted = list(by_start.values())[:STARTS]
         self._by_start = {at.start: at for _, at in self._weighted}
-        self._ends = tuple(sorted({at.end for at in placed}))
+        self._ends = _ends(placed)
         self._copyable = tuple(token for segment in window.segments for token in segment.copyable)
 
     def __len__(self) -> int:
@@ -135,18 +139,32 @@ def _placed(window: Window) -> list[_Placed]:
     return placed
 
 
+def _ends(placed: Sequence[_Placed]) -> tuple[int, ...]:
+    """Positions behind which a copy may end.
+
+    A token can hold the end of one sentence and the beginning of the next (`。「` is one in Tekken): there no copy may
+    end, or the next sentence would be over with its first token. The one before is copied on and cut off by `quote`.
+    """
+    shared = {at.start + 1 for at in placed if at.end > at.start + 1}
+    return tuple(sorted({at.end for at in placed} - shared))
+
+
 def _positions(segment: Segment, sentence: Sentence) -> tuple[int, int] | None:
     """First token and end among the segment's quotable tokens, or None if some of the sentence is not in it."""
     first, last = sentence.spans[0], sentence.spans[-1]
     start = bisect_left(segment.places, (first.page, first.start + 1), key=_ends_at)
-    end = bisect_left(segment.places, (last.page, last.end), key=_ends_at) + 1
-    if end > len(segment.places) or not _holds(segment.places[start], first.page, first.start):
+    end = bisect_left(segment.places, (last.page, last.end), key=_starts_at)
+    if start >= end or not _holds(segment.places[start], first.page, first.start):
         return None
     return (start, end) if _holds(segment.places[end - 1], last.page, last.end - 1) else None
 
 
 def _ends_at(place: TokenPlace) -> tuple[int, int]:
     return (place.page, place.end)
+
+
+def _starts_at(place: TokenPlace) -> tuple[int, int]:
+    return (place.page, place.start)
 
 
 def _holds(place: TokenPlace, page: int, character: int) -> bool:

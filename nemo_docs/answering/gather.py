@@ -11,7 +11,7 @@ from nemo_docs.library.records import Document, PassageScore
 
 
 def gather(library: LibraryReader, wanted: Iterable[tuple[Document, frozenset[int]]]) -> list[Source]:
-    """The sources of some documents, cut to the pages asked for.
+    """The sources of some documents, cut to the pages asked for; one may hold no text at all.
 
     Args:
         library: Where they are.
@@ -37,7 +37,7 @@ def gather(library: LibraryReader, wanted: Iterable[tuple[Document, frozenset[in
         raise NothingFound(
             "None of these pages holds any text.", hint="`nemo-docs pages DOC` says for each page why it has none."
         )
-    return [source for source in sources if source.pages]
+    return sources
 
 
 def searched(library: LibraryReader, sources: Sequence[Source], question: str) -> list[list[PassageScore]]:

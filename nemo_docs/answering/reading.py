@@ -30,12 +30,10 @@ def window_limit(backend: Backend, wanted: int | None, answer_tokens: int) -> in
         answer_tokens: The longest answer.
 
     Raises:
-        ContextExceeded: If the user asked for more than the model has.
+        ContextExceeded: If the user asked for more than the model has, or the answer leaves no room for a document.
     """
     largest = backend.window_tokens - ROOM_TOKENS - answer_tokens
-    if wanted is None:
-        return max(min(backend.effective_window_tokens, largest), 1)
-    if wanted > backend.window_tokens:
+    if wanted is not None and wanted > backend.window_tokens:
         raise ContextExceeded(
             f"A window of {wanted:,} tokens is {wanted - backend.window_tokens:,} more than the "
             f"{backend.window_tokens:,} of {backend.name}.",
@@ -45,9 +43,9 @@ def window_limit(backend: Backend, wanted: int | None, answer_tokens: int) -> in
         raise ContextExceeded(
             f"An answer of {answer_tokens:,} tokens leaves no room for a document in a window of "
             f"{backend.window_tokens:,}.",
-            hint="Ask for a shorter answer.",
+            hint="Ask for a shorter answer with --answer-tokens, or choose a model with a larger window.",
         )
-    return min(wanted, largest)
+    return min(backend.effective_window_tokens if wanted is None else wanted, largest)
 
 
 def cut(sources: Sequence[Source], backend: Backend, limit: int, *, pack: bool) -> list[Window]:
@@ -85,6 +83,8 @@ def order(windows: Sequence[Window], sources: Sequence[Source], candidates: Sequ
                 home.setdefault((segment.source.handle, stretch.page.number), []).append(n)
     ranked: dict[int, None] = {}
     for candidate in candidates[:CANDIDATES]:
+        if candidate.words <= 0.0:
+            continue  # it shares no word with the question: that says nothing about where to look
         span = candidate.sentence.spans[0]
         for n in home.get((sources[candidate.source].handle, span.page), ()):
             if _holds(windows[n], span.page, span.start):

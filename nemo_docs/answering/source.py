@@ -10,11 +10,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 
 from nemo_docs.answering.events import Span
 from nemo_docs.library.records import PageText, Passage
 from nemo_docs.library.sentences import sentence_spans
 
+HEADING_CHARACTERS = 70
+_ENDS = tuple(".!?:;,…。！？：；，、؟؛،।॥\"'”’»」』)")
 _CLOSERS = tuple(".!?:…。！？؟।॥\"'”’»」』)")
 """A page that ends with one of these ends its last sentence."""
 
@@ -60,12 +63,10 @@ class Source:
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
-        """All sentences, in order."""
-        joined, starts = _joined([page.text for page in self.pages])
-        return tuple(
-            Sentence(index, self._spans(start, end, starts))
-            for index, (start, end) in enumerate(sentence_spans(joined, self.language))
-        )
+        """All sentences, in order; a heading belongs to the sentence that it heads."""
+        joined, starts = _joined(self.pages)
+        found = _with_headings(sentence_spans(joined, self.language), joined, starts)
+        return tuple(Sentence(index, self._spans(start, end, starts)) for index, (start, end) in enumerate(found))
 
     def _spans(self, start: int, end: int, starts: list[int]) -> tuple[Span, ...]:
         """Spans of the joined text's stretch start..end, one a page."""
@@ -93,14 +94,37 @@ class Sentence:
     """Where it stands, one span a page."""
 
 
-def _joined(texts: Sequence[str]) -> tuple[str, list[int]]:
-    """Page texts as one, with the offset of each; a line break where a sentence goes on, else a paragraph break."""
+def is_heading(text: str) -> bool:
+    """Whether a sentence is a short line that no full stop ends: it names what follows, and says nothing itself."""
+    return "\n" not in text and len(text) <= HEADING_CHARACTERS and not text.endswith(_ENDS)
+
+
+def _with_headings(spans: Sequence[tuple[int, int]], joined: str, starts: list[int]) -> list[tuple[int, int]]:
+    """Sentences, with each heading made one with the sentence behind it if both begin on the same page."""
+    found: list[tuple[int, int]] = []
+    for start, end in spans:
+        before = found[-1] if found else (0, 0)
+        is_headed = bool(found) and is_heading(joined[slice(*before)]) and not is_heading(joined[start:end])
+        if is_headed and bisect_right(starts, before[0]) == bisect_right(starts, start):
+            found[-1] = (before[0], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+def _joined(pages: Sequence[PageText]) -> tuple[str, list[int]]:
+    """Pages as one text, with the offset of each; a line break where a sentence goes on, else a paragraph break.
+
+    No sentence goes on across a page that is not here.
+    """
     parts: list[str] = []
     starts: list[int] = []
     length = 0
-    for text in texts:
+    for page, following in zip_longest(pages, pages[1:]):
         starts.append(length)
-        part = text + ("\n\n" if text.rstrip().endswith(_CLOSERS) else "\n")
+        goes_on = following is not None and following.number == page.number + 1
+        goes_on = goes_on and not page.text.rstrip().endswith(_CLOSERS)
+        part = page.text + ("\n" if goes_on else "\n\n")
         parts.append(part)
         length += len(part)
     return "".join(parts), starts

@@ -33,8 +33,7 @@ class Transcript:
     _prefilled: int = 0
     _first_quote_s: float | None = None
     _first_answer_s: float | None = None
-    _writing_s: float = 0.0
-    _written_tokens: int = 0
+    _writing_speed: float | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -58,13 +57,10 @@ class Transcript:
         """A request of the engine ended; what it took from the cache counts only where a window was to be read."""
         self._cached += finished.tokens_cached if reading else 0
         self._prefilled += finished.tokens_prefilled
-        if finished.reason == "cancelled":
+        if not reading and finished.generate_s > 0:
+            self._writing_speed = finished.tokens_generated / finished.generate_s
+        if finished.reason == "cancelled" and self.finish != "repetition":
             self.finish = "cancelled"
-
-    def add_writing(self, tokens: int, seconds: float) -> None:
-        """So many tokens of the answer were written in so many seconds."""
-        self._written_tokens += tokens
-        self._writing_s += seconds
 
     def answer(self, question: str, language: str, model: str, coverage: Coverage) -> Answer:
         """The whole answer."""
@@ -81,7 +77,7 @@ class Transcript:
                 first_quote_s=_rounded(self._first_quote_s),
                 first_answer_s=_rounded(self._first_answer_s),
                 total_s=round(self.elapsed_s, 3),
-                tokens_per_s=round(self._written_tokens / self._writing_s, 1) if self._writing_s else None,
+                tokens_per_s=None if self._writing_speed is None else round(self._writing_speed, 1),
             ),
             model=model,
             language=language,

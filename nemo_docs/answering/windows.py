@@ -127,28 +127,24 @@ def packed(sources: Iterable[Source], tokenizer: Tokenizer, limit: int) -> list[
 
 
 def segment_of(source: Source, stretches: Sequence[Stretch], tokenizer: Tokenizer) -> Segment:
-    """Tokenise pages as one text and find every token's place."""
-    marked = len(source.pages) > 1
-    parts: list[str] = []
-    bounds: list[tuple[int, int]] = []  # each stretch's start and end in the text
-    length = 0
-    for stretch in stretches:
-        before = _mark(stretch.page.number) if marked else ""
-        text = tokenizer.as_read(stretch.page.text[stretch.start : stretch.end])
-        bounds.append((length + len(before), length + len(before) + len(text)))
-        parts.append(before + text + GAP)
-        length += len(parts[-1])
-    whole = "".join(parts)
-    ids = tokenizer.encode(whole)
+    """Tokenise pages, each apart, and find every token's place.
+
+    Apart, because a tokenizer may join or part line breaks by what follows them: so a page's ids never depend on its
+    neighbours, and a window is exactly as long as its pages together.
+    """
+    ids: list[int] = []
     places: list[TokenPlace | None] = []
-    at = 0
-    for start, end in token_characters(tokenizer, whole, ids):
-        while at < len(bounds) - 1 and start >= bounds[at][1]:
-            at += 1
-        first, last = bounds[at]
-        low, high = max(start, first), min(end, last)
-        offset = stretches[at].start - first
-        places.append(TokenPlace(stretches[at].page.number, low + offset, high + offset) if low < high else None)
+    for stretch in stretches:
+        before = _mark(stretch.page.number) if len(source.pages) > 1 else ""
+        text = tokenizer.as_read(stretch.page.text[stretch.start : stretch.end])
+        whole = f"{before}{text}{GAP}"
+        own = tokenizer.encode(whole)
+        first, last = len(before), len(before) + len(text)
+        offset = stretch.start - first
+        for start, end in token_characters(tokenizer, whole, own):
+            low, high = max(start, first), min(end, last)
+            places.append(TokenPlace(stretch.page.number, low + offset, high + offset) if low < high else None)
+        ids += own
     return Segment(source, tuple(stretches), tuple(ids), tuple(places))
 
 

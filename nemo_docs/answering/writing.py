@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
-from time import perf_counter
 
 from nemo_docs.answering.citing import Citer, SentenceFeed
 from nemo_docs.answering.events import AnswerEvent, Claim, Text, Warn
@@ -14,6 +14,9 @@ from nemo_docs.engine.protocol import Finished, StepEnded
 
 REPEATS = 2
 """A sentence that comes again this often shows that the model is going in circles."""
+_LOOP = re.compile(r"(.{3,80}?)\1{4}\Z", re.DOTALL)
+"""Within a sentence, a stretch that comes five times in a row does."""
+_LOOP_CHARACTERS = 400
 
 
 class Writing:
@@ -30,7 +33,6 @@ class Writing:
         self._feed = SentenceFeed(language)
         self._seen: Counter[str] = Counter()
         self._sentence_start: int | None = None
-        self._last: float | None = None
         self.is_circling = False
         """Whether the model repeats itself and should be stopped."""
 
@@ -38,12 +40,10 @@ class Writing:
         """What an event of the engine means to a reader; nothing for most."""
         match event:
             case Piece():
-                now = perf_counter()
-                if self._last is not None:
-                    self._transcript.add_writing(1, now - self._last)
-                self._last = now
                 for text, sentence in self._feed.add(event.text):
                     yield from self._show(text, sentence)
+                if not self.is_circling and _LOOP.search(self._transcript.text[-_LOOP_CHARACTERS:]):
+                    yield from self._stop()
             case StepEnded(reason="length"):
                 self._transcript.finish = "length"
             case Finished():
@@ -83,6 +83,9 @@ class Writing:
         yield claim
         self._seen[sentence.casefold()] += 1
         if self._seen[sentence.casefold()] > REPEATS:
-            self.is_circling = True
-            self._transcript.finish = "repetition"
-            yield Warn("The model began to repeat itself and was stopped.")
+            yield from self._stop()
+
+    def _stop(self) -> Iterator[AnswerEvent]:
+        self.is_circling = True
+        self._transcript.finish = "repetition"
+        yield Warn("The model began to repeat itself and was stopped.")

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from nemo_docs.commands.interrupt import interruptible
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.scope import Scope, parse_scope
 from nemo_docs.commands.shared import emit_line, example, in_option, json_option, setting_options, text_or_stdin
-from nemo_docs.errors import ExitCode, NothingFound, UsageError
+from nemo_docs.errors import ExitCode, NemoDocsError, NothingFound, UsageError
 from nemo_docs.settings import Configuration, load
 
 if TYPE_CHECKING:
@@ -48,14 +49,12 @@ def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **
     """
     configuration = load(options=options)
     asked = _questions(question, lines)
-    questions = chain([next(asked)], asked)  # without a question no model is opened
-    interrupt = threading.Event()
-    with _reader(configuration) as library, Progress() as progress:
+    questions = chain([next(asked)], asked)  # without a question no library and no model is opened
+    with _failure_as_event(as_json), _reader(configuration) as library, Progress() as progress:
         sources = _sources(library, scopes)
-        backend = _backend(configuration, progress, interrupt)
+        backend = _backend(configuration, progress)
         for each in questions:
-            if _answer(each, sources, library, backend, configuration, progress, interrupt, as_json) == "cancelled":
-                return ExitCode.INTERRUPTED
+            _answer(each, sources, library, backend, configuration, progress, as_json)
     return ExitCode.DONE
 
 
@@ -72,16 +71,19 @@ def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
     from nemo_docs.answering.preread import preread
 
     configuration = load(options=options)
-    with _reader(configuration) as library, Progress() as progress, interruptible() as interrupt:
+    with _failure_as_event(as_json), _reader(configuration) as library, Progress() as progress:
         sources = _sources(library, tuple(parse_scope(document) for document in documents))
-        backend = _backend(configuration, progress, interrupt)
+        backend = _backend(configuration, progress)
+        backend.ready()
         began, total = time.perf_counter(), 0
-        for event in preread(sources, backend, configuration.settings.window, interrupt.is_set):
-            if as_json:
-                emit_line(event.as_dict())
-            else:
-                progress.update(f"Reading window {event.window} of {event.windows}", event.tokens, event.tokens_total)
-            total += event.tokens if event.tokens == event.tokens_total else 0
+        with interruptible() as interrupt:
+            for event in preread(sources, backend, configuration.settings.window, interrupt.is_set):
+                if as_json:
+                    emit_line(event.as_dict())
+                else:
+                    task = f"Reading window {event.window} of {event.windows}"
+                    progress.update(task, event.tokens, event.tokens_total, "tokens")
+                total += event.tokens if event.tokens == event.tokens_total else 0
         if interrupt.is_set():
             raise KeyboardInterrupt
         progress.clear()
@@ -98,12 +100,15 @@ def _answer(
     backend: LocalBackend,
     configuration: Configuration,
     progress: Progress,
-    interrupt: threading.Event,
     as_json: bool,
-) -> str:
-    """Ask one question and show the answer; returns why it ended."""
+) -> None:
+    """Ask one question and show the answer.
+
+    Until the model is loaded Ctrl-C stops at once; later it stops the model, and what was written so far is shown.
+    """
     from nemo_docs.answering import ask as asking
-    from nemo_docs.answering.events import Answer
+    from nemo_docs.answering.events import AnswerEvent, Plan
+    from nemo_docs.answering.events import Progress as Stage
     from nemo_docs.answering.gather import searched
     from nemo_docs.answering.render import PlainRenderer
     from nemo_docs.engine.protocol import Sampling
@@ -117,17 +122,37 @@ def _answer(
         sampling=Sampling(settings.temperature, settings.top_p, settings.seed),
     )
     renderer = PlainRenderer(sys.stdout, progress)
-    finish = ""
+    interrupt = threading.Event()
+
+    def show(event: AnswerEvent) -> None:
+        if as_json:
+            emit_line(event.as_dict())
+        else:
+            renderer.show(event)
+
+    events = asking.ask(question, sources, searched(library, sources, question), backend, options, interrupt.is_set)
+    for event in events:
+        show(event)
+        if not isinstance(event, Plan) and not (isinstance(event, Stage) and event.stage == "loading"):
+            break
     with interruptible(interrupt):
-        passages = searched(library, sources, question)
-        for event in asking.ask(question, sources, passages, backend, options, interrupt.is_set):
-            if as_json:
-                emit_line(event.as_dict())
-            else:
-                renderer.show(event)
-            if isinstance(event, Answer):
-                finish = event.finish
-    return finish
+        for event in events:
+            show(event)
+    if interrupt.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _failure_as_event(as_json: bool) -> Iterator[None]:
+    """With --json a failure is the last event, too; the sentence on stderr and the exit code stay."""
+    from nemo_docs.answering.events import Failed
+
+    try:
+        yield
+    except NemoDocsError as error:
+        if as_json:
+            emit_line(Failed(error.message, error.hint, int(error.exit_code)).as_dict())
+        raise
 
 
 def _questions(question: str, lines: bool) -> Iterator[str]:
@@ -141,7 +166,7 @@ def _questions(question: str, lines: bool) -> Iterator[str]:
             raise UsageError("--lines reads questions from standard input.", hint="Give '-' as the question.")
         asked = iter([question])
     elif lines:
-        asked = iter(sys.stdin)
+        asked = _stdin_lines()
     else:
         asked = iter([text_or_stdin(question)])
     found = False
@@ -151,6 +176,19 @@ def _questions(question: str, lines: bool) -> Iterator[str]:
             yield text.strip()
     if not found:
         raise UsageError("The question is empty.", hint='Ask something: nemo-docs ask "What is the notice period?"')
+
+
+def _stdin_lines() -> Iterator[str]:
+    """Lines as they come.
+
+    Raises:
+        UsageError: If one is not UTF-8.
+    """
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"Line {number} of standard input is not UTF-8: {error.reason}.") from error
 
 
 def _reader(configuration: Configuration) -> LibraryReader:
@@ -176,18 +214,13 @@ def _sources(library: LibraryReader, scopes: tuple[Scope, ...]) -> list[Source]:
     return gather(library, [(document, frozenset(pages)) for document, pages in wanted.values()])
 
 
-def _backend(configuration: Configuration, progress: Progress, interrupt: threading.Event) -> LocalBackend:
+def _backend(configuration: Configuration, progress: Progress) -> LocalBackend:
     from nemo_docs.backends.opening import open_backend
-
-    def layer_loaded(done: int, of: int) -> None:
-        if interrupt.is_set():
-            raise KeyboardInterrupt  # nothing has been read yet, so there is nothing to keep
-        progress.update("Loading the model", done, of, "layers")
 
     paths = configuration.paths
     return open_backend(
         configuration.settings,
         models=paths.models,
         state=paths.state,
-        on_layer=layer_loaded,
+        on_layer=lambda done, of: progress.update("Loading the model", done, of, "layers"),
     )

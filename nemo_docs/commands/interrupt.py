@@ -11,7 +11,11 @@ from types import FrameType
 
 @contextmanager
 def interruptible(wish: threading.Event | None = None) -> Iterator[threading.Event]:
-    """An event that is set by Ctrl-C while the block runs; `wish`, where others have to know it beforehand."""
+    """An event that is set by Ctrl-C while the block runs.
+
+    Args:
+        wish: The event, where it must be known before the block; else a new one.
+    """
     wish = wish or threading.Event()
 
     def first(_signal: int, _frame: FrameType | None) -> None:

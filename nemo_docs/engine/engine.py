@@ -108,7 +108,8 @@ class Engine:
         finally:
             prefilled = min(len(cache), len(ids)) - cached
             cache.truncate(min(len(cache), len(ids)))
-            self._pool.give(cache)
+            if last_segment:  # else nothing of it can ever be reused
+                self._pool.give(cache)
         yield Finished(
             reason=reason,
             tokens_cached=cached,

@@ -1,8 +1,8 @@
 """Sentence boundaries as offsets.
 
 sentencex (Wikimedia's rules for abbreviations and full stops in all our languages) does the language; the layout of a
-page is ours: a blank line always ends a sentence, a single line break never does by itself, and a heading on a line of
-its own is a sentence of its own even though no full stop ends it.
+page is ours: a blank line always ends a sentence, a single line break never does by itself, a heading on a line of its
+own is a sentence of its own even though no full stop ends it, and so is every item of a list.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 _PARAGRAPH = re.compile(r"[^\n](?:[^\n]|\n(?![^\S\n]*\n))*")
 _ENUMERATOR = re.compile(r"[(\[]?\w{1,3}[.)\]]\s")
 _TERMINAL = tuple(".!?:;,…。！？：；，、؟؛،।॥-\u2010")
+_ITEM = re.compile(r"[^\S\n]*(?:[•▪■◦●‣*–—-]|\(?(?:\d{1,3}|[^\W\d_]|[ivx]{1,4})\))[^\S\n]")
+"""What opens an item of a list: a bullet, `1)`, `(a)`; not `1.`, which may be a date that a line break cut."""
 _HEADING_CHARACTERS = 70
 _HEADING_SHARE = 0.7
 """A heading's line is at most this share of the longest line on the page: else it is a wrapped line of a paragraph."""
@@ -49,6 +51,10 @@ def _blocks(text: str, start: int, end: int, widest: int) -> list[tuple[int, int
                 blocks.append((block, start))
             blocks.append((start, newline))
             block = newline + 1
+        elif _ITEM.match(text, newline + 1, end):
+            blocks.append((block, newline))
+            block = newline + 1
+            can_open = True
         else:
             can_open = line.endswith(_TERMINAL[:3] + tuple("…。！？؟।॥"))
         start = newline + 1

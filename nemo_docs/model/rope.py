@@ -10,47 +10,52 @@ Source: arXiv:2104.09864; mistral-inference `rope.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 
 class RotaryTable:
-    """Cosines and sines by position, computed once and extended when a longer position is asked for.
+    """Turns by position, computed once and extended when a longer position is asked for.
+
+    A turn is the complex number cos + i sin: a pair of neighbouring elements is one complex number, and rotating it is
+    one product. On a CPU that is an order of magnitude faster than picking even and odd elements apart, and the same
+    to the last bit.
 
     Args:
         head_dim: Width of a head, D.
         theta: Base of the frequencies.
-        device: Where the tables live.
+        device: Where the table lives.
     """
 
     def __init__(self, head_dim: int, theta: float, device: torch.device) -> None:
         exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim
         self._frequencies = 1.0 / theta**exponents  # [D/2]
-        self._cos = torch.empty(0, head_dim // 2, device=device)  # [P, D/2]
-        self._sin = torch.empty(0, head_dim // 2, device=device)  # [P, D/2]
+        self._turns = torch.empty(0, head_dim // 2, dtype=torch.complex64, device=device)  # [P, D/2]
 
-    def at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and sines for each position.
+    def at(self, positions: Sequence[int]) -> Tensor:
+        """The turn of each position; positions are numbers of the host, so that a GPU is never waited for.
 
-        Shapes: positions [T], int64 -> two of [T, D/2], fp32.
+        Shapes: T positions -> [T, D/2], complex64.
         """
-        needed = int(positions.max()) + 1
-        if needed > self._cos.shape[0]:
-            self._extend(max(needed, 2 * self._cos.shape[0]))
-        return self._cos[positions], self._sin[positions]
+        needed = max(positions) + 1
+        if needed > self._turns.shape[0]:
+            self._extend(max(needed, 2 * self._turns.shape[0]))
+        if isinstance(positions, range):
+            return self._turns[positions.start : positions.stop]
+        return self._turns[torch.tensor(positions, device=self._turns.device)]
 
     def _extend(self, length: int) -> None:
         steps = torch.arange(length, dtype=torch.float32, device=self._frequencies.device)
         angles = torch.outer(steps, self._frequencies)  # [P, D/2]
-        self._cos, self._sin = angles.cos(), angles.sin()
+        self._turns = torch.complex(angles.cos(), angles.sin())
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate(x: Tensor, turns: Tensor) -> Tensor:
     """Turn each pair of `x` by its position's angles.
 
-    Shapes: x [T, H, D] any float dtype; cos, sin [T, D/2] fp32 -> [T, H, D] in x's dtype.
+    Shapes: x [T, H, D] any float dtype; turns [T, D/2] complex64 -> [T, H, D] in x's dtype.
     """
-    even, odd = x.float().view(*x.shape[:-1], -1, 2).unbind(-1)  # [T, H, D/2] each
-    cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)  # [T, 1, D/2]
-    turned = torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1)  # [T, H, D/2, 2]
-    return turned.flatten(-2).to(x.dtype)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # [T, H, D/2]
+    return torch.view_as_real(pairs * turns.unsqueeze(1)).flatten(-2).to(x.dtype)

@@ -137,22 +137,22 @@ class Transformer:
         start, tokens = len(cache), len(ids)
         cache.reserve(start + tokens)
         where = range(start, start + tokens) if positions is None else positions
-        cos, sin = self._rotary.at(torch.tensor(where, device=self.device))  # [T, D/2]
+        turns = self._rotary.at(where)  # [T, D/2]
         x = self._embedding[torch.tensor(ids, device=self.device)]  # [T, dim]
         for n, block in enumerate(self._blocks):
             between_layers()
-            x = x + self._attention(n, block, self._normed(x, block.attention_norm), cache, cos, sin, mask)
+            x = x + self._attention(n, block, self._normed(x, block.attention_norm), cache, turns, mask)
             gate, up = F.linear(self._normed(x, block.ffn_norm), block.w13).chunk(2, dim=-1)  # [T, hidden] each
             x = x + F.linear(F.silu(gate) * up, block.w2)
         return F.linear(self._normed(x[rows], self._norm), self._output).float()
 
     def _attention(
-        self, n: int, block: Block, x: Tensor, cache: KVCache, cos: Tensor, sin: Tensor, mask: Tensor | None
+        self, n: int, block: Block, x: Tensor, cache: KVCache, turns: Tensor, mask: Tensor | None
     ) -> Tensor:
-        """Shapes: x [T, dim]; cos, sin [T, D/2] -> [T, dim]."""
+        """Shapes: x [T, dim]; turns [T, D/2] -> [T, dim]."""
         c, tokens, start = self.config, x.shape[0], len(cache)
         heads = F.linear(x, block.wqkv).view(tokens, -1, c.head_dim)  # [T, H + 2K, D]
-        turned = rotate(heads[:, : c.n_heads + c.n_kv_heads], cos, sin)
+        turned = rotate(heads[:, : c.n_heads + c.n_kv_heads], turns)
         turned = turned.transpose(0, 1)  # [H + K, T, D]
         q, k = turned[: c.n_heads], turned[c.n_heads :]
         v = heads[:, c.n_heads + c.n_kv_heads :].transpose(0, 1)  # [K, T, D]

@@ -1,8 +1,8 @@
 """How often the first quote holds the answer: XQuAD, documents of 20 paragraphs, all questions.
 
 The answer's gold offset must lie inside the first quote, which is one sentence. Beside the product's own way stand the
-words alone (BM25 of the sentence), words with their passage, and the model alone, so that the mixture can be judged. The
-weights are swept over what the first run measured, without asking the model again.
+words alone (BM25 of the sentence), words with their passage, and the model alone, so that the mixture can be judged.
+The weights are swept over what the first run measured, without asking the model again.
 
     python -m tests.benchmarks.bench_quotes [--language en] [--questions 612] [--out FILE]
 
@@ -32,6 +32,7 @@ from nemo_docs.answering.ranking import Candidate, by_likelihood, by_words
 from nemo_docs.answering.source import Source
 from nemo_docs.backends.local import LocalBackend
 from nemo_docs.backends.opening import open_backend
+from nemo_docs.library.clean import clean
 from nemo_docs.library.ingest import add
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.store import Library
@@ -56,8 +57,9 @@ def documents(language: str, folder: Path) -> Iterator[tuple[Path, str, list[Gol
         text, golds = "", []
         for paragraph in paragraphs[first : first + PARAGRAPHS]:
             for qa in paragraph["qas"]:
-                golds.append(Gold(qa["question"], len(text) + qa["answers"][0]["answer_start"]))
-            text += paragraph["context"] + "\n\n"
+                before = clean(paragraph["context"][: qa["answers"][0]["answer_start"]]).text
+                golds.append(Gold(qa["question"], len(text) + len(before)))
+            text += clean(paragraph["context"]).text + "\n\n"
         path = folder / f"xquad-{language}-{first // PARAGRAPHS}.txt"
         path.write_text(text, encoding="utf-8")
         yield path, text, golds

@@ -105,3 +105,13 @@ def test_passages_join_fragments() -> None:
 
 def text_of(text: str, spans: list[tuple[int, int]]) -> list[str]:
     return [text[start:end] for start, end in spans]
+
+
+def test_sentences_set_every_item_of_a_list_apart() -> None:
+    text = "Gesucht ist:\n1) eine Abbildung, die\nstetig ist,\n(b) ein Knoten\n• ein Weg\nam Morgen des\n3. Mai 1999."
+    assert [text[start:end] for start, end in sentence_spans(text, "de")] == [
+        "Gesucht ist:",
+        "1) eine Abbildung, die\nstetig ist,",
+        "(b) ein Knoten",
+        "• ein Weg\nam Morgen des\n3. Mai 1999.",
+    ]

@@ -1,0 +1,70 @@
+"""A prompt's special ids are the template's own, whatever titles, pages, questions and quotes spell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nemo_docs.answering.prompt import LANGUAGE_RULES, NOT_SAID, Prompts
+from nemo_docs.answering.windows import windows_of
+from nemo_docs.model.template import Part, Template, template_for
+from nemo_docs.model.tokenizers.base import Tokenizer
+from tests.unit.answering.documents import HOSTILE, source_of
+
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+hostile = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=6), min_size=1, max_size=5).map(" ".join)
+
+
+@pytest.fixture(scope="session")
+def template(tokenizer: Tokenizer, tekken: Tokenizer) -> Template:
+    return template_for("v3-tekken" if tokenizer is tekken else "chatml", tokenizer)
+
+
+def special(parts: Sequence[Part]) -> list[int]:
+    return [part for part in parts if isinstance(part, int)]
+
+
+@relaxed
+@given(title=hostile, page=hostile, question=hostile, quote=hostile, language=st.sampled_from(sorted(LANGUAGE_RULES)))
+def test_only_the_template_gives_special_ids(
+    tokenizer: Tokenizer, template: Template, title: str, page: str, question: str, quote: str, language: str
+) -> None:
+    prompts = Prompts(template, tokenizer)
+
+    def control(*segments: Sequence[int]) -> list[int]:
+        return [token for segment in segments for token in segment if not tokenizer.token_bytes(token)]
+
+    (window,) = windows_of(source_of(f"x{page}", title=title), tokenizer, 10**6)
+    opening, close = special((*template.begin, *template.user_open)), special(template.user_close)
+    turn = [*special(template.assistant_close), *special(template.user_open), *close]
+    quoting, answering = (
+        prompts.quotes_wanted(window, question),
+        prompts.answer_wanted(window, question, [quote], language),
+    )
+    assert control(*prompts.window(window, quoting)) == opening + close
+    assert control(*prompts.window(window, answering)) == opening + close + turn
+    assert control(*prompts.over_quotes([quote, page], question, language)) == opening + close
+    assert control(prompts.likelihood_branch(page, prompts.plain(question))) == close
+    assert control(prompts.plain(question)) == []
+
+
+def test_nothing_before_the_question_depends_on_it(tokenizer: Tokenizer, template: Template) -> None:
+    prompts = Prompts(template, tokenizer)
+    (window,) = windows_of(source_of("A page.", "Another."), tokenizer, 10**6)
+    one, other = (prompts.window(window, prompts.quotes_wanted(window, asked)) for asked in ("Who?", "/ Why not?"))
+    assert one[:-1] == other[:-1]
+    assert one[-1] != other[-1]
+    behind = prompts.answer_wanted(window, "Who?", ["A page."], "en")
+    assert behind[: len(one[-1])] == one[-1], "the answer's turn goes on where the quoting turn ended"
+
+
+def test_every_language_has_its_rule_and_its_refusal() -> None:
+    assert (
+        sorted(LANGUAGE_RULES)
+        == sorted(NOT_SAID)
+        == sorted(["en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi"])
+    )
+    assert len(set(LANGUAGE_RULES.values())) == len(set(NOT_SAID.values())) == 11
