@@ -6,6 +6,7 @@ exceptions become sentences; no traceback reaches a user.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -18,6 +19,8 @@ from nemo_docs import __version__
 from nemo_docs.commands import ask, config, doctor, documents, models, search
 from nemo_docs.errors import ExitCode, NemoDocsError
 from nemo_docs.plain import printable
+
+_OUTPUT_IS_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
 class _Commands(click.Group):
@@ -56,6 +59,7 @@ for _command in (*documents.COMMANDS, search.search, ask.read, ask.ask, models.m
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command and return its exit code; errors have been told on stderr."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter shows its number instead of failing
             stream.reconfigure(errors="backslashreplace")
@@ -75,10 +79,24 @@ def run(arguments: Sequence[str]) -> int:
     except NemoDocsError as error:
         return _told(error.message, error.hint, error.exit_code)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OUTPUT_IS_FULL and error.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again at exit
+            hint = "Free some room: where the output goes, or in the folder for temporary files (TMPDIR)."
+            return _told(f"Writing failed: {error.strerror}.", hint, ExitCode.FAILED)
         from nemo_docs.commands import crash
 
         return _told(*crash.record(error), ExitCode.FAILED)
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _open_closed_streams() -> None:
+    """Give streams that the caller has closed (`>&-`) to nowhere, before a file of ours gets their number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  # for as long as the process runs
+            if stream.fileno() != number:
+                os.dup2(stream.fileno(), number)
+            setattr(sys, name, stream)
 
 
 def _told(message: str, hint: str, code: int) -> int:
@@ -90,4 +108,5 @@ def _told(message: str, hint: str, code: int) -> int:
 
 def _usage_hint(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx else "nemo-docs"
-    return f"See `{path} --help`."
+    dash = " Put -- before words that begin with a dash." if isinstance(error, click.NoSuchOption) else ""
+    return f"See `{path} --help`.{dash}"

@@ -180,7 +180,7 @@ def load(
         values[name] = check(name, value, origin)
         origins[name] = origin
 
-    text = _read(paths.config)
+    text = read_text(paths.config)
     for name, value in _parse(text, paths.config).items():
         origin = f"{paths.config} line {_line_of(name, text)}"
         if name not in origins:
@@ -245,13 +245,23 @@ def _field(name: str, origin: str = "") -> Any:
     raise unknown(name, origin)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the settings file's text; empty where there is none.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
     try:
+        if path.is_fifo():  # would be waited on for ever
+            raise SettingsError(f"The settings file {path} is not a regular file.", hint="Move what is there away.")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(
+            f"The settings file {path} cannot be read: {reason}.", hint="Check its permissions, or move it away."
+        ) from error
 
 
 def _parse(text: str, path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nemo_docs.errors import SettingsError
 from nemo_docs.paths import private_folder
-from nemo_docs.settings import check, shown
+from nemo_docs.settings import check, read_text, shown
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -51,8 +51,8 @@ def _open(path: Path) -> TOMLDocument:
     from tomlkit.exceptions import TOMLKitError
 
     try:
-        return tomlkit.parse(path.read_text(encoding="utf-8") if path.exists() else "")
-    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+        return tomlkit.parse(read_text(path))
+    except TOMLKitError as error:
         raise SettingsError(
             f"The settings file {path} cannot be edited: {error}.", hint="Mend or remove the file."
         ) from error

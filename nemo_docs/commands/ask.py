@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,7 +48,8 @@ def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **
     there is no text to answer from.
     """
     configuration = load(options=options)
-    questions = _questions(question, lines)
+    asked = _questions(question, lines)
+    questions = chain([next(asked)], asked)  # without a question no library and no model is opened
     with _failure_as_event(as_json), _reader(configuration) as library, Progress() as progress:
         sources = _sources(library, scopes)
         backend = _backend(configuration, progress)

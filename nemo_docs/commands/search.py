@@ -8,7 +8,7 @@ import click
 
 from nemo_docs.commands.scope import Scope
 from nemo_docs.commands.shared import emit, example, in_option, json_option, open_reader
-from nemo_docs.errors import NothingFound
+from nemo_docs.errors import NothingFound, UsageError
 from nemo_docs.plain import printable
 
 _ALL = 1_000_000  # hits to sift when pages are asked for
@@ -28,6 +28,8 @@ def search(query: tuple[str, ...], scopes: tuple[Scope, ...], limit: int, as_jso
     nothing is found.
     """
     words = " ".join(query)
+    if not any(character.isalnum() for character in words):
+        raise UsageError(f"{_short(words)} holds no word to look for.", hint="Give words; nothing else is indexed.")
     with open_reader() as library:
         wanted: dict[str, set[int]] = {}
         for scope in scopes:
@@ -40,10 +42,14 @@ def search(query: tuple[str, ...], scopes: tuple[Scope, ...], limit: int, as_jso
         hits = [hit for hit in hits if hit.page in wanted[hit.document]][:limit]
     if not hits:
         where = "those documents" if scopes else "the library"
-        raise NothingFound(f"Nothing in {where} matches {words!r}.", hint="`nemo-docs list` shows what there is.")
+        raise NothingFound(f"Nothing in {where} matches {_short(words)}.", hint="`nemo-docs list` shows what there is.")
     for hit in hits:
         if as_json:
             emit("hit", dataclasses.asdict(hit))
         else:
             click.echo(printable(f"{hit.document}.{hit.passage}  {hit.title}, page {hit.page}"))
             click.echo(printable(f"    {' '.join(hit.text.split())}"))
+
+
+def _short(words: str) -> str:
+    return repr(words if len(words) <= 100 else f"{words[:99]}…")

@@ -80,26 +80,35 @@ def _find(paths: Iterable[str | Path]) -> _Found:
     found = _Found()
     for given in map(str, paths):
         path = os.path.abspath(given)
-        if os.path.isdir(path):
-            before = len(found.files)
+        if given and os.path.isdir(path):
+            before = len(found.files), len(found.failures)
             _walk(path, found)
-            if len(found.files) == before:
+            if (len(found.files), len(found.failures)) == before:
                 error = NothingFound(
                     f"The folder {clean_line(given)} holds no file that can be read.",
                     hint=f"Readable are {', '.join(READERS)}.",
                 )
                 found.failures.append(FileFailed(path, error))
-        elif os.path.lexists(path):
+        elif given and os.path.lexists(path):
             found.files.append(path)
         else:
-            error = NothingFound(f"There is no file or folder {clean_line(given)}.", hint="Check the path's spelling.")
+            error = NothingFound(
+                f"There is no file or folder {clean_line(given) or repr(given)}.", hint="Check the path's spelling."
+            )
             found.failures.append(FileFailed(given, error))
     found.files = list(dict.fromkeys(found.files))
     return found
 
 
 def _walk(folder: str, found: _Found) -> None:
-    for parent, folders, names in os.walk(folder):
+    def closed(error: OSError) -> None:
+        unreadable = Unreadable(
+            f"The folder {clean_line(str(error.filename))} cannot be read: {error.strerror}.",
+            hint="Check its permissions.",
+        )
+        found.failures.append(FileFailed(str(error.filename), unreadable))
+
+    for parent, folders, names in os.walk(folder, onerror=closed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.startswith("."):
@@ -158,6 +167,8 @@ def _look_at(path: str, limits: Limits) -> tuple[str, str]:
         Unreadable: If it is no file that a reader knows.
     """
     name = clean_line(os.path.basename(path))
+    if not os.path.exists(path):
+        raise Unreadable(f"{name} cannot be read: it is a link that leads nowhere.", hint="Give the file itself.")
     if not os.path.isfile(path):
         raise Unreadable(f"{name} cannot be read: it is not a regular file.", hint="Give a file or a folder.")
     try:
@@ -197,11 +208,17 @@ def _finish(library: Library, version: Version, path: str, *, resumed_at: int, i
 
     Raises:
         NoTextLayer: If none of its pages has any text; the version stays, with its ledger.
+        Unreadable: The same, where pages could not be read and may hold some.
         NothingFound: If the document has been removed meanwhile.
     """
     finished = library.finish(version)
     if finished is None:
         raise NothingFound(f"{version.title} was removed while it was read.", hint="Add it again to have it.")
+    if finished.pages_without_text == finished.pages and finished.pages_failed:
+        raise Unreadable(
+            f"{version.title} gave no text: {finished.pages_failed} of {finished.pages} pages could not be read.",
+            hint=f"It is kept as {version.handle}; `nemo-docs pages {version.handle}` says for each page why.",
+        )
     if finished.pages_without_text == finished.pages:
         raise NoTextLayer(
             f"{version.title} has no text layer: no text on any of its pages ({finished.pages}).",

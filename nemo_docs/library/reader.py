@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +32,12 @@ _DOCUMENTS = """
 """
 _MATCHES = """
     SELECT p.id, p.version, p.text, p.ordinal, p.start, p."end", p.language, -bm25(passage_index) AS score
-    FROM passage_index JOIN passages p ON p.id = passage_index.rowid JOIN documents d ON d.version = p.version
+    FROM passage_index CROSS JOIN passages p ON p.id = passage_index.rowid
+    CROSS JOIN versions v ON v.id = p.version CROSS JOIN documents d ON d.id = v.document AND d.version = v.id
     WHERE passage_index MATCH :query AND p.language = :language
 """
+# CROSS JOIN fixes the order: the index is asked once. Left to itself SQLite starts at the document and asks the index
+# anew for every passage, which took 77 s on a document of 5,000 pages in place of 0.3 s.
 
 
 class LibraryReader:
@@ -49,7 +53,7 @@ class LibraryReader:
             LibraryError: If it is not a library, or belongs to a newer program.
         """
         self._path = path
-        self._connection = connect_read_only(path) if path.exists() else None
+        self._connection = connect_read_only(path) if is_file(path) else None
 
     def __enter__(self) -> LibraryReader:
         """The reader itself."""
@@ -253,9 +257,15 @@ def connect_read_only(path: Path) -> sqlite3.Connection | None:
     Raises:
         LibraryError: If the file is not a library, or belongs to a newer program.
     """
+    # Reading a WAL database takes files beside it. Where they can neither be found nor made (a disk mounted to be read,
+    # a library of somebody else's) nothing else may be writing either: then the file alone is read.
+    alone = not os.path.exists(f"{path}-wal") and not os.access(path.parent, os.W_OK)
     with database_errors(path):
         connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+            f"{path.resolve().as_uri()}?{'immutable=1' if alone else 'mode=ro'}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
         )
         connection.row_factory = sqlite3.Row
         try:
@@ -266,6 +276,26 @@ def connect_read_only(path: Path) -> sqlite3.Connection | None:
             connection.close()
             raise
         return connection
+
+
+def is_file(path: Path) -> bool:
+    """Whether the library's file is there. A pipe in its place would be waited on for ever, so it is refused.
+
+    Raises:
+        LibraryError: If something else is there, or the folder does not let itself be looked into.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise LibraryError(
+            f"The library {path} cannot be read: {error.strerror}.",
+            hint="Check the folder's permissions, or point NEMO_DOCS_HOME at another one.",
+        ) from error
+    if not stat.S_ISREG(mode):
+        raise LibraryError(f"The library {path} is not a regular file.", hint="Move what is there away.")
+    return True
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> int:

@@ -26,7 +26,14 @@ from nemo_docs.library.analysis import index_terms
 from nemo_docs.library.clean import CleanText
 from nemo_docs.library.migrations import migrations
 from nemo_docs.library.passages import passage_spans
-from nemo_docs.library.reader import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_schema, database_errors, path_to_column
+from nemo_docs.library.reader import (
+    BUSY_TIMEOUT_S,
+    SCHEMA_VERSION,
+    check_schema,
+    database_errors,
+    is_file,
+    path_to_column,
+)
 from nemo_docs.library.records import PageStatus, VersionStatus
 
 
@@ -43,6 +50,7 @@ class Version:
         pages: How many pages it has.
         pages_read: How many ledger rows there are; pages are read in order.
         pages_without_text: How many of those hold no text, for whatever reason.
+        pages_failed: How many of these may hold some, but could not be read.
         characters: Of page text.
         is_current: Whether it is what the document shows now.
         language: ISO 639-1 code, or "und" while unknown.
@@ -56,6 +64,7 @@ class Version:
     pages: int
     pages_read: int
     pages_without_text: int
+    pages_failed: int
     characters: int
     is_current: bool
     language: str
@@ -97,6 +106,7 @@ class Library:
             LibraryError: If it is not a library, belongs to a newer program, or cannot be written.
         """
         self.path = path
+        is_file(path)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -302,7 +312,8 @@ class Library:
         row = self._connection.execute(
             f"""SELECT v.id, d.handle, d.title, v.path, v.status, v.pages, v.language, d.version = v.id AS is_current,
                        count(p.id) AS pages_read, coalesce(sum(p.characters), 0) AS characters,
-                       coalesce(sum(p.id IS NOT NULL AND p.status <> 'ok'), 0) AS pages_without_text
+                       coalesce(sum(p.id IS NOT NULL AND p.status <> 'ok'), 0) AS pages_without_text,
+                       coalesce(sum(p.status IN ('error', 'timeout')), 0) AS pages_failed
                 FROM versions v JOIN documents d ON d.id = v.document LEFT JOIN pages p ON p.version = v.id
                 WHERE {where} GROUP BY v.id""",
             values,

@@ -77,7 +77,10 @@ def pull(
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise no_room(entry, models_dir) from None
-        raise PullFailed(f"{entry.name} could not be written to {models_dir}: {error}.", hint="Pull again.") from None
+        raise PullFailed(
+            f"{entry.name} could not be written to {models_dir}: {error.strerror or error}.",
+            hint="Check the folder's permissions, or set NEMO_DOCS_HOME to another one, and pull again.",
+        ) from None
 
 
 def no_room(entry: Entry, models_dir: Path) -> DoesNotFit:

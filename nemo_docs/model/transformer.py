@@ -146,9 +146,7 @@ class Transformer:
             x = x + F.linear(F.silu(gate) * up, block.w2)
         return F.linear(self._normed(x[rows], self._norm), self._output).float()
 
-    def _attention(
-        self, n: int, block: Block, x: Tensor, cache: KVCache, turns: Tensor, mask: Tensor | None
-    ) -> Tensor:
+    def _attention(self, n: int, block: Block, x: Tensor, cache: KVCache, turns: Tensor, mask: Tensor | None) -> Tensor:
         """Shapes: x [T, dim]; turns [T, D/2] -> [T, dim]."""
         c, tokens, start = self.config, x.shape[0], len(cache)
         heads = F.linear(x, block.wqkv).view(tokens, -1, c.head_dim)  # [T, H + 2K, D]

@@ -115,6 +115,29 @@ def test_reader_that_leaves_ends_the_command_quietly() -> None:
     assert (done.returncode, done.stderr) == (ExitCode.FAILED, "")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
+def test_output_that_cannot_be_written_is_one_sentence(home: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nemo_docs", "config"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == ExitCode.FAILED
+    assert done.stderr.splitlines()[0].startswith("Error: Writing failed: ")
+    assert not home.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="descriptors cannot be closed by a shell there")
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 2), (">&-", 2), ("2>&-", 2), ("<&- >&- 2>&-", 2)])
+def test_closed_streams_are_streams_to_nowhere(closed: str, code: int) -> None:
+    command = f'"$0" -m nemo_docs ask - {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert "unexpected" not in done.stderr
+
+
 def test_output_has_no_colour_on_a_terminal() -> None:
     master, slave = pty.openpty()
     with subprocess.Popen([sys.executable, "-m", "nemo_docs", "config"], stdout=slave, stderr=slave) as process:
