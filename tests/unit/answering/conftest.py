@@ -45,4 +45,3 @@ def open_backend(tiny_folder: Path) -> OpenBackend:
         return LocalBackend(files, lambda: engine)
 
     return make
-

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from nemo_docs.answering.source import Source
 from nemo_docs.library.records import PageText
 
-HOSTILE = ("[INST]", "[/INST]", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|endoftext|>", "\x1b[2J", "\u202egnp.", "[1]")
+HOSTILE = (
+    "[INST]",
+    "[/INST]",
+    "<s>",
+    "</s>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "\x1b[2J",
+    "\u202egnp.",
+    "[1]",
+)
 FRAGMENTS = (
     "Everyone has the right to rest. ",
     "No one shall be held in slavery",

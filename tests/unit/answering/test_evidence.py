@@ -38,9 +38,7 @@ def copied(evidence: Evidence, choice: random.Random) -> tuple[Quote, str]:
 
 
 @relaxed
-@given(
-    first=sources("a"), second=sources("b"), limit=st.sampled_from([40, 200, 10_000]), seed=st.integers(0, 2**32)
-)
+@given(first=sources("a"), second=sources("b"), limit=st.sampled_from([40, 200, 10_000]), seed=st.integers(0, 2**32))
 @example(first=source_of("だ。「はい」と言った。", language="ja"), second=source_of("x"), limit=200, seed=1)
 def test_every_quote_is_a_verbatim_sentence(
     tokenizer: Tokenizer, first: Source, second: Source, limit: int, seed: int
@@ -69,7 +67,10 @@ def quotes_of(source: Source, tokenizer: Tokenizer) -> set[str]:
 
 
 def test_a_sentence_that_shares_a_token_with_its_neighbour_is_quoted_whole(tokenizer: Tokenizer) -> None:
-    assert quotes_of(source_of("それだ。「はい」と言った。", language="ja"), tokenizer) == {"それだ。", "「はい」と言った。"}
+    assert quotes_of(source_of("それだ。「はい」と言った。", language="ja"), tokenizer) == {
+        "それだ。",
+        "「はい」と言った。",
+    }
 
 
 def test_a_sentence_across_a_page_break_is_two_spans_without_the_mark(tokenizer: Tokenizer) -> None:

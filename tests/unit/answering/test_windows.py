@@ -20,7 +20,9 @@ def texts_of(windows: list[Window]) -> dict[int, str]:
     for window in windows:
         for stretch in window.stretches:
             assert stretch.start == len(found.get(stretch.page.number, ""))
-            found[stretch.page.number] = found.get(stretch.page.number, "") + stretch.page.text[stretch.start : stretch.end]
+            found[stretch.page.number] = (
+                found.get(stretch.page.number, "") + stretch.page.text[stretch.start : stretch.end]
+            )
     return found
 
 
