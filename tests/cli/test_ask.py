@@ -31,7 +31,8 @@ ANSWER = {
     "claims": "v event start end verdict citations reasons",
     "citations": "marker document title passage text spans",
     "spans": "page start end text_sha256",
-    "coverage": "documents pages_read pages_total pages_without_text tokens_read tokens_total windows windows_total left_out",
+    "coverage": "documents pages_read pages_total pages_without_text tokens_read tokens_total windows windows_total"
+    " left_out",
     "timing": "tokens_cached tokens_prefilled first_quote_s first_answer_s total_s tokens_per_s",
 }
 FIELDS = {
@@ -166,7 +167,7 @@ def test_a_question_from_stdin_that_is_none(tiny_folder: Path, stdin: bytes, arg
 
 @pytest.mark.usefixtures("rent")
 def test_a_question_from_stdin(tiny_folder: Path) -> None:
-    done = piped(tiny_folder, "Wer repariert\ndas Dach?\n".encode())
+    done = piped(tiny_folder, b"Wer repariert\ndas Dach?\n")
     assert json.loads(done.stdout.splitlines()[-1])["question"] == "Wer repariert\ndas Dach?"
 
 

@@ -38,7 +38,7 @@ RIGHTS = source_of(
 LONG = source_of(
     *(
         f"On page {n} stands rule {n}. Rule {n} is about {word}."
-        for n, word in enumerate("dogs fees noise cars".split(), 1)
+        for n, word in enumerate(["dogs", "fees", "noise", "cars"], 1)
     ),
     handle="b",
 )

@@ -62,5 +62,9 @@ def test_nothing_before_the_question_depends_on_it(tokenizer: Tokenizer, templat
 
 
 def test_every_language_has_its_rule_and_its_refusal() -> None:
-    assert sorted(LANGUAGE_RULES) == sorted(NOT_SAID) == sorted("en fr de es it pt zh ja ko ar hi".split())
+    assert (
+        sorted(LANGUAGE_RULES)
+        == sorted(NOT_SAID)
+        == sorted(["en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi"])
+    )
     assert len(set(LANGUAGE_RULES.values())) == len(set(NOT_SAID.values())) == 11
