@@ -109,8 +109,8 @@ class Evidence:
     def quote(self, start: int, end: int) -> Quote:
         """The quote that was copied from the positions start..end.
 
-        The first token may carry the space before the sentence, the last one the line break behind it: both are cut
-        off, and nothing else is.
+        The first token may carry the space before the sentence, the last one the line break behind it or the beginning
+        of the next sentence: what is not of the sentence is cut off.
         """
         source = self._tokens[start][0]
         sentence = self._by_start[start].sentence
@@ -119,9 +119,10 @@ class Evidence:
             stretch = list(group)
             span = _trimmed(source, number, stretch[0].start, stretch[-1].end)
             bounds = next((s for s in sentence.spans if s.page == number), None)
-            if span is not None and bounds is not None:
-                span = replace(span, start=max(span.start, bounds.start), end=min(span.end, bounds.end))
-            if span is not None and span.start < span.end:
+            if span is None or bounds is None:
+                continue
+            span = replace(span, start=max(span.start, bounds.start), end=min(span.end, bounds.end))
+            if span.start < span.end:
                 spans.append(span)
         return Quote(source, tuple(spans))
 

@@ -40,6 +40,7 @@ def copied(evidence: Evidence, choice: random.Random) -> tuple[Quote, str]:
 @relaxed
 @given(first=sources("a"), second=sources("b"), limit=st.sampled_from([40, 200, 10_000]), seed=st.integers(0, 2**32))
 @example(first=source_of("だ。「はい」と言った。", language="ja"), second=source_of("x"), limit=200, seed=1)
+@example(first=source_of("Rest. It is.[x]", "Goes on. "), second=source_of("x"), limit=200, seed=0)
 def test_every_quote_is_a_verbatim_sentence(
     tokenizer: Tokenizer, first: Source, second: Source, limit: int, seed: int
 ) -> None:
