@@ -146,9 +146,7 @@ class Transformer:
             x = x + F.linear(F.silu(gate) * up, block.w2)
         return F.linear(self._normed(x[rows], self._norm), self._output).float()
 
-    def _attention(
-        self, n: int, block: Block, x: Tensor, cache: KVCache, turns: Tensor, mask: Tensor | None
-    ) -> Tensor:
+    def _attention(self, n: int, block: Block, x: Tensor, cache: KVCache, turns: Tensor, mask: Tensor | None) -> Tensor:
         """Shapes: x [T, dim]; turns [T, D/2] -> [T, dim]."""
         c, tokens, start = self.config, x.shape[0], len(cache)
         heads = F.linear(x, block.wqkv).view(tokens, -1, c.head_dim)  # [T, H + 2K, D]
@@ -157,10 +155,7 @@ class Transformer:
         q, k = turned[: c.n_heads], turned[c.n_heads :]
         v = heads[:, c.n_heads + c.n_kv_heads :].transpose(0, 1)  # [K, T, D]
         cache.write(n, k, v)
-        if tokens == 1:
-            out = attend(q, [Past(*cache.past(n, start + 1))], own=None)
-        else:
-            out = attend(q, [Past(*cache.past(n, start))], own=(k, v), mask=mask)
+        out = attend(q, [Past(*cache.past(n, start + tokens))], mask)
         return F.linear(out.transpose(0, 1).reshape(tokens, -1), block.wo)
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
