@@ -4,7 +4,7 @@ A chunk of T new tokens sees all of its past and a triangle of itself. With fuse
 calls that also return the log-sum-exp of their scores, and are merged by it: the past needs no mask, so the G query
 heads that share a key/value head fold into its rows and the fast kernels apply; and a past may come in several pieces,
 each with a weight. Calling SDPA once with `is_causal=True` would be wrong for a chunk after a past: its triangle is
-aligned upper-left. In bf16 on a CPU no fused kernel is worth its name, and one plain softmax does it all.
+aligned upper-left. In bf16 on a CPU the fused kernel is the slower one, and one plain softmax does it all.
 
 Dimensions: T new tokens, S tokens of a past, H query heads, K key/value heads, G = H / K, D head size.
 
@@ -73,7 +73,7 @@ def attend(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) -> Tenso
     return merged.out.to(q.dtype)
 
 
-def in_one_softmax(q: Tensor, past: Sequence[Past], mask: Tensor | None) -> Tensor:
+def in_one_softmax(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) -> Tensor:
     """The textbook form a head at a time, for bf16 on a CPU; arguments and result are those of `attend`.
 
     There the library's product of two matrices is an order of magnitude faster than the products inside its fused
