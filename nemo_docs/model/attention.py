@@ -1,10 +1,10 @@
 """Attention in pieces that merge exactly.
 
-A chunk of T new tokens sees all of its past and a triangle of itself. Both parts run as separate calls that also
-return the log-sum-exp of their scores, and are merged by it: the past needs no mask, so the G query heads that share a
-key/value head fold into its rows and the fast kernels apply; and a past may come in several pieces, each with a
-weight. Calling SDPA once with `is_causal=True` would be wrong for a chunk after a past: its triangle is aligned
-upper-left.
+A chunk of T new tokens sees all of its past and a triangle of itself. With fused kernels both parts run as separate
+calls that also return the log-sum-exp of their scores, and are merged by it: the past needs no mask, so the G query
+heads that share a key/value head fold into its rows and the fast kernels apply; and a past may come in several pieces,
+each with a weight. Calling SDPA once with `is_causal=True` would be wrong for a chunk after a past: its triangle is
+aligned upper-left. In bf16 on a CPU the fused kernel is the slower one, and one plain softmax does it all.
 
 Dimensions: T new tokens, S tokens of a past, H query heads, K key/value heads, G = H / K, D head size.
 
@@ -43,26 +43,72 @@ class Partial(NamedTuple):
     """Log-sum-exp of the scaled scores, fp32 [H, T]."""
 
 
-def attend(q: Tensor, past: Sequence[Past], own: tuple[Tensor, Tensor] | None, mask: Tensor | None = None) -> Tensor:
+def attend(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) -> Tensor:
     """Attention of new tokens over their past and themselves.
 
     Args:
         q: Queries, already rotated. [H, T, D]
-        past: Pieces that every query sees whole; empty ones are skipped.
-        own: Keys and values of the new tokens, [K, T, D] each, or None when the last piece of `past` holds them (a
-            single new token).
+        past: Pieces that every query sees whole, but for the last T rows of the last piece: they are the new tokens.
+            Empty ones are skipped.
         mask: Which new token sees which, True for seen, [T, T]; None for the causal triangle.
 
     Returns:
         [H, T, D], q's dtype.
     """
-    parts = [over_past(q, piece) for piece in past if piece.k.shape[1]]
-    if own is not None:
-        parts.append(over_own(q, *own, mask))
+    tokens = q.shape[1]
+    past = [piece for piece in past if piece.k.shape[1]]
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        return in_one_softmax(q, past, mask)
+    if tokens == 1:  # sees itself, so the last piece whole
+        parts = [over_past(q, piece) for piece in past]
+    else:
+        last = past[-1]
+        before = Past(last.k[:, :-tokens], last.v[:, :-tokens], last.log_weight)
+        parts = [over_past(q, piece) for piece in (*past[:-1], before) if piece.k.shape[1]]
+        out, lse = over_own(q, last.k[:, -tokens:], last.v[:, -tokens:], mask)
+        parts.append(Partial(out, lse + last.log_weight))
     merged = parts[0]
     for part in parts[1:]:
         merged = merge(merged, part)
     return merged.out.to(q.dtype)
+
+
+def in_one_softmax(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) -> Tensor:
+    """The textbook form a head at a time, for bf16 on a CPU; arguments and result are those of `attend`.
+
+    There the library's product of two matrices is an order of magnitude faster than the products inside its fused
+    kernel, and a head's scores stay in the processor's cache. The price is scores rounded to bf16, which the logits of
+    a bf16 model do not show.
+    """
+    heads, tokens, size = q.shape
+    kv_heads = past[0].k.shape[0]
+    # A single token sees all there is, so the query heads that share a key/value head are rows of one product.
+    rows = q.reshape(kv_heads, -1, size) if tokens == 1 else q  # [N, R, D]
+    rows = rows * size**-0.5
+    hidden = None if tokens == 1 else ~_seen(tokens, mask, q.device)  # [T, T]
+    out = torch.empty_like(rows)
+    for n in range(len(rows)):
+        kv = n * kv_heads // len(rows)
+        pieces = [_scores(rows[n], piece.k[kv], piece.log_weight) for piece in past]
+        scores = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=-1)  # [R, S]
+        if hidden is not None:
+            scores[:, -tokens:].masked_fill_(hidden, float("-inf"))
+        shares = torch.split(scores.softmax(-1), [piece.k.shape[1] for piece in past], dim=-1)
+        torch.mm(shares[0], past[0].v[kv], out=out[n])
+        for share, piece in zip(shares[1:], past[1:], strict=True):
+            out[n].addmm_(share, piece.v[kv])
+    return out.view(heads, tokens, size)
+
+
+def _scores(rows: Tensor, k: Tensor, log_weight: float) -> Tensor:
+    """Shapes: rows [R, D]; k [S, D] -> [R, S]."""
+    scores = rows @ k.t()
+    return scores.add_(log_weight) if log_weight else scores
+
+
+def _seen(tokens: int, mask: Tensor | None, device: torch.device) -> Tensor:
+    """Which new token sees which: the mask, else the causal triangle. Shapes: [T, T], bool."""
+    return torch.ones(tokens, tokens, dtype=torch.bool, device=device).tril() if mask is None else mask
 
 
 def over_past(q: Tensor, past: Past) -> Partial:

@@ -57,5 +57,5 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
 
     Shapes: x [T, H, D] any float dtype; turns [T, D/2] complex64 -> [T, H, D] in x's dtype.
     """
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # [T, H, D/2]
+    pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))  # [T, H, D/2]
     return torch.view_as_real(pairs * turns.unsqueeze(1)).flatten(-2).to(x.dtype)

@@ -155,10 +155,7 @@ class Transformer:
         q, k = turned[: c.n_heads], turned[c.n_heads :]
         v = heads[:, c.n_heads + c.n_kv_heads :].transpose(0, 1)  # [K, T, D]
         cache.write(n, k, v)
-        if tokens == 1:
-            out = attend(q, [Past(*cache.past(n, start + 1))], own=None)
-        else:
-            out = attend(q, [Past(*cache.past(n, start))], own=(k, v), mask=mask)
+        out = attend(q, [Past(*cache.past(n, start + tokens))], mask)
         return F.linear(out.transpose(0, 1).reshape(tokens, -1), block.wo)
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
