@@ -8,7 +8,7 @@ one is `Answer`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nemo_docs.answering.citing import mark_bans
@@ -63,7 +63,7 @@ DEFAULTS = Options()
 def ask(
     question: str,
     sources: Sequence[Source],
-    passages: Sequence[Sequence[PassageScore]],
+    passages: Mapping[str, Sequence[PassageScore]],
     backend: Backend,
     options: Options = DEFAULTS,
     cancelled: Cancelled = never,
@@ -73,7 +73,7 @@ def ask(
     Args:
         question: In any of the eleven languages.
         sources: The documents; at least one page of text among them.
-        passages: For each, the passages that a search for the question found.
+        passages: For each by its handle, the passages that a search for the question found.
         backend: Who answers.
         options: How.
         cancelled: Asked often; once it says True the answer ends as it is.
@@ -85,14 +85,14 @@ def ask(
     limit = window_limit(backend, options.window, options.answer_tokens)
     windows = cut(sources, backend, limit, pack=options.window is not None)
     asking.require_room(windows)
-    candidates = by_words(sources, passages, question)
-    yield asking.plan(windows, order(windows, sources, candidates), limit)
+    candidates = by_words(windows, passages, question)
+    yield asking.plan(windows, order(windows, candidates), limit)
     yield Progress("loading")
     backend.ready()
     transcript = Transcript()
     yield Progress("searching")
-    candidates = by_likelihood(candidates, sources, question, backend, asking.prompts, cancelled)
-    yield from asking.quote(order(windows, sources, candidates), candidates, transcript)
+    candidates = by_likelihood(candidates, question, backend, asking.prompts, cancelled)
+    yield from asking.quote(order(windows, candidates), candidates, transcript)
     yield from asking.write(windows, transcript)
     yield transcript.answer(question, asking.language, backend.name, coverage(sources, windows, transcript.read))
 
@@ -152,7 +152,7 @@ class _Asking:
                 done = f"{number - 1} of {len(reading.chosen)} windows"
                 yield Warn(f"The budget of {self._options.budget_s:g} s allowed {done}; --budget allows more.")
                 return
-            evidence = Evidence(window, self._sources, candidates)
+            evidence = Evidence(window, candidates)
             if len(reading.chosen) == 1:
                 quotes = QUOTES_OF_ONE_WINDOW
             else:

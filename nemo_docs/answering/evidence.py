@@ -13,7 +13,8 @@ from itertools import groupby
 
 from nemo_docs.answering.events import Span
 from nemo_docs.answering.ranking import Candidate
-from nemo_docs.answering.source import Sentence, Source
+from nemo_docs.answering.sentences import Sentence
+from nemo_docs.answering.source import Source
 from nemo_docs.answering.windows import Segment, TokenPlace, Window
 from nemo_docs.engine.protocol import Copy, Start
 
@@ -51,8 +52,9 @@ class Quote:
 class _Placed:
     """A sentence among the tokens that may be copied."""
 
-    source: Source
-    sentence: Sentence
+    segment: Segment
+    index: int
+    """Its place among the segment's sentences."""
     start: int
     """Position of its first token."""
     end: int
@@ -64,21 +66,16 @@ class Evidence:
 
     Args:
         window: Its text.
-        sources: The documents asked about.
-        candidates: Sentences, best first.
+        candidates: Sentences of this and other windows; one that is not among them weighs nothing.
     """
 
-    def __init__(self, window: Window, sources: Sequence[Source], candidates: Sequence[Candidate]) -> None:
+    def __init__(self, window: Window, candidates: Sequence[Candidate]) -> None:
         self._tokens = [(segment.source, place) for segment in window.segments for place in segment.places]
         placed = _placed(window)
-        by_sentence = {(p.source.handle, p.sentence.index): p for p in placed}
-        worst = min((c.likelihood for c in candidates if c.likelihood is not None), default=None)
-        weighted = []
-        for candidate in candidates:
-            at = by_sentence.get((sources[candidate.source].handle, candidate.sentence.index))
-            if at is not None:
-                seen = candidate if candidate.likelihood is not None else replace(candidate, likelihood=worst)
-                weighted.append((seen.weight, at))
+        worst = min((c.gain for c in candidates if c.gain is not None), default=None)
+        known = {(id(c.segment), c.index): c if c.gain is not None else replace(c, gain=worst) for c in candidates}
+        unknown = Candidate(window.segments[0], 0, words=0.0, gain=worst)
+        weighted = [(known.get((id(at.segment), at.index), unknown).weight, at) for at in placed]
         weighted.sort(key=lambda pair: -pair[0])
         by_start: dict[int, tuple[float, _Placed]] = {}  # of sentences that begin in one token the better one counts
         for weight, at in weighted:
@@ -91,6 +88,11 @@ class Evidence:
     def __len__(self) -> int:
         """How many quotes there could be."""
         return len(self._weighted)
+
+    @property
+    def sentences(self) -> list[Sentence]:
+        """Those that a quote may be, best first."""
+        return [at.segment.sentences[at.index] for _, at in self._weighted]
 
     def behind(self, rank: int) -> float:
         """By how much the sentence of that rank weighs less than the best."""
@@ -113,7 +115,8 @@ class Evidence:
         of the next sentence: what is not of the sentence is cut off.
         """
         source = self._tokens[start][0]
-        sentence = self._by_start[start].sentence
+        at = self._by_start[start]
+        sentence = at.segment.sentences[at.index]
         spans = []
         for number, group in groupby((place for _, place in self._tokens[start:end]), key=lambda place: place.page):
             stretch = list(group)
@@ -132,10 +135,10 @@ def _placed(window: Window) -> list[_Placed]:
     placed: list[_Placed] = []
     base = 0
     for segment in window.segments:
-        for sentence in segment.source.sentences:
+        for index, sentence in enumerate(segment.sentences):
             found = _positions(segment, sentence)
             if found is not None:
-                placed.append(_Placed(segment.source, sentence, base + found[0], base + found[1]))
+                placed.append(_Placed(segment, index, base + found[0], base + found[1]))
         base += len(segment.places)
     return placed
 

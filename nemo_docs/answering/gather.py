@@ -40,6 +40,6 @@ def gather(library: LibraryReader, wanted: Iterable[tuple[Document, frozenset[in
     return sources
 
 
-def searched(library: LibraryReader, sources: Sequence[Source], question: str) -> list[list[PassageScore]]:
-    """For each source, the passages that hold words of the question."""
-    return [library.passage_scores(source.handle, question) for source in sources]
+def searched(library: LibraryReader, sources: Sequence[Source], question: str) -> dict[str, list[PassageScore]]:
+    """For each source by its handle, the passages that hold words of the question."""
+    return {source.handle: library.passage_scores(source.handle, question) for source in sources}

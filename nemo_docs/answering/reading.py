@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from nemo_docs.answering.events import Coverage, LeftOut, WindowNote
 from nemo_docs.answering.ranking import CANDIDATES, Candidate
+from nemo_docs.answering.sentences import Stretch
 from nemo_docs.answering.source import Source
-from nemo_docs.answering.windows import Stretch, Window, packed, windows_of
+from nemo_docs.answering.windows import Window, packed, windows_of
 from nemo_docs.backends.base import Backend
 from nemo_docs.errors import ContextExceeded
 
@@ -66,36 +67,26 @@ class Reading:
     """Not to be read: none of the best sentences is in them."""
 
 
-def order(windows: Sequence[Window], sources: Sequence[Source], candidates: Sequence[Candidate]) -> Reading:
+def order(windows: Sequence[Window], candidates: Sequence[Candidate]) -> Reading:
     """Order windows by their best sentence.
 
     Args:
         windows: All of them.
-        sources: The documents asked about.
         candidates: Sentences, best first.
     """
-    if len(windows) <= 1:
-        return Reading(tuple(windows), ())
-    home: dict[tuple[str, int], list[int]] = {}  # (document, page) -> windows that hold some of it
-    for n, window in enumerate(windows):
-        for segment in window.segments:
-            for stretch in segment.stretches:
-                home.setdefault((segment.source.handle, stretch.page.number), []).append(n)
-    ranked: dict[int, None] = {}
-    for candidate in candidates[:CANDIDATES]:
-        if candidate.words <= 0.0:
-            continue  # it shares no word with the question: that says nothing about where to look
-        span = candidate.sentence.spans[0]
-        for n in home.get((sources[candidate.source].handle, span.page), ()):
-            if _holds(windows[n], span.page, span.start):
-                ranked.setdefault(n)
-    chosen = list(ranked) or list(range(len(windows)))
-    return Reading(tuple(windows[n] for n in chosen), tuple(w for n, w in enumerate(windows) if n not in set(chosen)))
+    home = {id(segment): n for n, window in enumerate(windows) for segment in window.segments}
+    # a sentence that shares no word with the question says nothing about where to look
+    best = (candidate for candidate in candidates[:CANDIDATES] if candidate.words > 0.0)
+    ranked = list(dict.fromkeys(home[id(candidate.segment)] for candidate in best))
+    chosen = ranked or list(range(len(windows)))
+    rest = sorted(set(range(len(windows))) - set(chosen))
+    return Reading(tuple(windows[n] for n in chosen), tuple(windows[n] for n in rest))
 
 
 def coverage(sources: Sequence[Source], windows: Sequence[Window], read: Sequence[Window]) -> Coverage:
     """What was read out of what there is."""
-    missed = [window for window in windows if not any(window is other for other in read)]
+    seen = {id(window) for window in read}
+    missed = [window for window in windows if id(window) not in seen]
     unread = {
         (segment.source.handle, s.page.number) for w in missed for segment in w.segments for s in segment.stretches
     }
@@ -110,7 +101,7 @@ def coverage(sources: Sequence[Source], windows: Sequence[Window], read: Sequenc
         windows=len(read),
         windows_total=len(windows),
         left_out=tuple(
-            LeftOut(segment.source.handle, *_page_range(segment.stretches), len(segment.ids))
+            LeftOut(segment.source.handle, *_page_range(segment.stretches), segment.tokens)
             for window in missed
             for segment in window.segments
         ),
@@ -126,7 +117,3 @@ def note(window: Window) -> WindowNote:
 def _page_range(stretches: Sequence[Stretch]) -> tuple[int, int]:
     numbers = [stretch.page.number for stretch in stretches]
     return min(numbers), max(numbers)
-
-
-def _holds(window: Window, page: int, character: int) -> bool:
-    return any(s.page.number == page and s.start <= character < s.end for s in window.stretches)

@@ -14,26 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
+from nemo_docs.answering.sentences import Sentence, Stretch, sentences_of
 from nemo_docs.answering.source import Source
-from nemo_docs.library.records import PageText
 from nemo_docs.model.tokenizers.base import Tokenizer
 
 GAP = "\n\n"
 """Ends every page in a window, so that the ids before it never depend on what follows."""
 _BREAKS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?。！？।؟]\s*"), re.compile(r"\s"))
 """Where a page may be cut, best first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A part of one page, usually all of it."""
-
-    page: PageText
-    """The page."""
-    start: int
-    """Character offset."""
-    end: int
-    """Exclusive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +36,61 @@ class TokenPlace:
     """Exclusive."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segment:
-    """Consecutive pages of one document, as tokens. Immutable; a window has one or more."""
+    """Consecutive pages of one document. Immutable; a window has one or more.
+
+    Tokens, their places and the sentences are found when first asked for: of a long document few windows are read.
+    """
 
     source: Source
     """Their document."""
     stretches: tuple[Stretch, ...]
     """The pages, or parts of them, in order."""
-    ids: tuple[int, ...]
-    """The tokens, marks included."""
-    _places: tuple[TokenPlace | None, ...]
-    """For each token where it stands; None for tokens of marks."""
+    tokenizer: Tokenizer
+    """Makes the tokens."""
+    tokens: int
+    """How many there are."""
 
     @cached_property
-    def quotable(self) -> tuple[int, ...]:
-        """Indices of the tokens that stand on a page, in order: a copy goes over these and skips the marks."""
-        return tuple(index for index, place in enumerate(self._places) if place is not None)
+    def sentences(self) -> tuple[Sentence, ...]:
+        """The sentences that lie wholly in it, in order."""
+        return sentences_of(self.stretches, self.source.language)
+
+    @cached_property
+    def ids(self) -> tuple[int, ...]:
+        """The tokens, marks included."""
+        return tuple(token for token, _ in self._placed_tokens)
 
     @cached_property
     def places(self) -> tuple[TokenPlace, ...]:
-        """For each quotable token where it stands."""
-        return tuple(place for place in self._places if place is not None)
+        """For each token that stands on a page where; those of marks are left out, they cannot be quoted."""
+        return tuple(place for _, place in self._placed_tokens if place is not None)
 
     @cached_property
     def copyable(self) -> tuple[int, ...]:
-        """Ids of the quotable tokens."""
-        return tuple(self.ids[index] for index in self.quotable)
+        """Ids of the tokens that stand on a page."""
+        return tuple(token for token, place in self._placed_tokens if place is not None)
+
+    @cached_property
+    def _placed_tokens(self) -> list[tuple[int, TokenPlace | None]]:
+        """Every token, and where it stands.
+
+        Each page is encoded apart, because a tokenizer may join or part line breaks by what follows them: so a page's
+        ids never depend on its neighbours, and a segment is exactly as long as its pages together.
+        """
+        found: list[tuple[int, TokenPlace | None]] = []
+        for stretch in self.stretches:
+            before, text = _mark(self.source, stretch), self.tokenizer.as_read(stretch.text)
+            whole = f"{before}{text}{GAP}"
+            ids = self.tokenizer.encode(whole)
+            first, last = len(before), len(before) + len(text)
+            offset = stretch.start - first
+            for token, (start, end) in zip(ids, token_characters(self.tokenizer, whole, ids), strict=True):
+                low, high = max(start, first), min(end, last)
+                place = TokenPlace(stretch.page.number, low + offset, high + offset) if low < high else None
+                found.append((token, place))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +103,7 @@ class Window:
     @property
     def tokens(self) -> int:
         """Its length."""
-        return sum(len(segment.ids) for segment in self.segments)
+        return sum(segment.tokens for segment in self.segments)
 
     @property
     def stretches(self) -> list[Stretch]:
@@ -97,17 +113,18 @@ class Window:
 
 def windows_of(source: Source, tokenizer: Tokenizer, limit: int) -> list[Window]:
     """Cut one document into windows of at most `limit` tokens each."""
+    whole = [Stretch(page, 0, len(page.text)) for page in source.pages]
+    sizes = tokenizer.counts([_as_packed(source, stretch) for stretch in whole])
     runs: list[list[Stretch]] = []
-    held = 0
-    for page in source.pages:
-        for stretch in _fitting(page, tokenizer, limit, marked=len(source.pages) > 1):
-            size = _tokens(stretch, tokenizer, marked=len(source.pages) > 1)
-            if not runs or held + size > limit:
+    lengths: list[int] = []
+    for page, size in zip(whole, sizes, strict=True):
+        for stretch, tokens in [(page, size)] if size <= limit else _halved(source, page, tokenizer, limit):
+            if not runs or lengths[-1] + tokens > limit:
                 runs.append([])
-                held = 0
+                lengths.append(0)
             runs[-1].append(stretch)
-            held += size
-    return [Window((segment_of(source, run, tokenizer),)) for run in runs]
+            lengths[-1] += tokens
+    return [Window((Segment(source, tuple(r), tokenizer, n),)) for r, n in zip(runs, lengths, strict=True)]
 
 
 def packed(sources: Iterable[Source], tokenizer: Tokenizer, limit: int) -> list[Window]:
@@ -126,28 +143,6 @@ def packed(sources: Iterable[Source], tokenizer: Tokenizer, limit: int) -> list[
     return windows
 
 
-def segment_of(source: Source, stretches: Sequence[Stretch], tokenizer: Tokenizer) -> Segment:
-    """Tokenise pages, each apart, and find every token's place.
-
-    Apart, because a tokenizer may join or part line breaks by what follows them: so a page's ids never depend on its
-    neighbours, and a window is exactly as long as its pages together.
-    """
-    ids: list[int] = []
-    places: list[TokenPlace | None] = []
-    for stretch in stretches:
-        before = _mark(stretch.page.number) if len(source.pages) > 1 else ""
-        text = tokenizer.as_read(stretch.page.text[stretch.start : stretch.end])
-        whole = f"{before}{text}{GAP}"
-        own = tokenizer.encode(whole)
-        first, last = len(before), len(before) + len(text)
-        offset = stretch.start - first
-        for start, end in token_characters(tokenizer, whole, own):
-            low, high = max(start, first), min(end, last)
-            places.append(TokenPlace(stretch.page.number, low + offset, high + offset) if low < high else None)
-        ids += own
-    return Segment(source, tuple(stretches), tuple(ids), tuple(places))
-
-
 def token_characters(tokenizer: Tokenizer, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
     """Which characters each token holds a part of, as offsets, end exclusive.
 
@@ -162,25 +157,26 @@ def token_characters(tokenizer: Tokenizer, text: str, ids: Sequence[int]) -> lis
     return spans
 
 
-def _mark(page: int) -> str:
-    return f"== {page} =={GAP}"
+def _mark(source: Source, stretch: Stretch) -> str:
+    """What stands before a page, for the model; a document of one page has no mark."""
+    return f"== {stretch.page.number} =={GAP}" if len(source.pages) > 1 else ""
 
 
-def _tokens(stretch: Stretch, tokenizer: Tokenizer, *, marked: bool) -> int:
-    mark = _mark(stretch.page.number) if marked else ""
-    return len(tokenizer.encode(f"{mark}{stretch.page.text[stretch.start : stretch.end]}{GAP}"))
+def _as_packed(source: Source, stretch: Stretch) -> str:
+    return f"{_mark(source, stretch)}{stretch.text}{GAP}"
 
 
-def _fitting(page: PageText, tokenizer: Tokenizer, limit: int, *, marked: bool) -> list[Stretch]:
-    """A page, halved at its best breaks until every part fits."""
-    waiting, parts = [Stretch(page, 0, len(page.text))], []
+def _halved(source: Source, page: Stretch, tokenizer: Tokenizer, limit: int) -> list[tuple[Stretch, int]]:
+    """A page that is too long, halved at its best breaks until every part fits; with the length of each."""
+    waiting, parts = [page], []
     while waiting:
         stretch = waiting.pop()
-        if _tokens(stretch, tokenizer, marked=marked) <= limit or stretch.end - stretch.start < 2:
-            parts.append(stretch)
+        (tokens,) = tokenizer.counts([_as_packed(source, stretch)])
+        if tokens <= limit or stretch.end - stretch.start < 2:
+            parts.append((stretch, tokens))
             continue
-        cut = _break_near_the_middle(page.text, stretch.start, stretch.end)
-        waiting += [Stretch(page, cut, stretch.end), Stretch(page, stretch.start, cut)]
+        cut = _break_near_the_middle(stretch.page.text, stretch.start, stretch.end)
+        waiting += [Stretch(stretch.page, cut, stretch.end), Stretch(stretch.page, stretch.start, cut)]
     return parts
 
 

@@ -29,6 +29,7 @@ from nemo_docs.answering.events import Answer
 from nemo_docs.answering.gather import gather, searched
 from nemo_docs.answering.prompt import Prompts
 from nemo_docs.answering.ranking import Candidate, by_likelihood, by_words
+from nemo_docs.answering.reading import cut, window_limit
 from nemo_docs.answering.source import Source
 from nemo_docs.backends.local import LocalBackend
 from nemo_docs.backends.opening import open_backend
@@ -124,32 +125,27 @@ def one(
 ) -> dict:
     """All ways of choosing the first quote, for one question."""
     passages = searched(reader, sources, gold.question)
-    words = by_words(sources, passages, gold.question)
-    alone = by_words(sources, [[]], gold.question)
+    windows = cut(sources, backend, window_limit(backend, None, 1), pack=False)
+    words = by_words(windows, passages, gold.question)
+    alone = by_words(windows, {}, gold.question)
 
     def right(candidate: Candidate) -> bool:
         return holds(candidate.sentence.spans, places, sources[0], gold.answer_start)
 
+    looked_at = by_likelihood(words, gold.question, backend, prompts)
     row = {
         "words": right(alone[0]),
         "words_and_passage": right(words[0]),
-        "candidates": [],
+        "mixture": right(looked_at[0]),
+        "candidates": [(c.words, c.gain, right(c)) for c in looked_at if c.gain is not None],
     }
-    if ranking_only:
-        looked_at = by_likelihood(words, sources, gold.question, backend, prompts)
-    else:
-        events = list(ask(gold.question, sources, passages, backend, Options(answer_tokens=1)))
-        answer = events[-1]
+    if not ranking_only:
+        answer = list(ask(gold.question, sources, passages, backend, Options(answer_tokens=1)))[-1]
         assert isinstance(answer, Answer)
-        row["first_quote"] = holds(answer.citations[0].spans, places, sources[0], gold.answer_start)
-        row["any_quote"] = any(
-            holds(citation.spans, places, sources[0], gold.answer_start) for citation in answer.citations
-        )
-        row["quotes"] = len(answer.citations)
-        row["tokens"] = len(prompts.plain(answer.citations[0].text))
-        row["seconds"] = answer.timing.first_quote_s
-        looked_at = by_likelihood(words, sources, gold.question, backend, prompts)
-    row["candidates"] = [(c.words, c.likelihood, right(c)) for c in looked_at if c.likelihood is not None]
+        held = [holds(citation.spans, places, sources[0], gold.answer_start) for citation in answer.citations]
+        row["first_quote"], row["any_quote"], row["quotes"] = held[:1] == [True], any(held), len(held)
+        row["tokens"] = len(prompts.plain(answer.citations[0].text)) if answer.citations else 0
+        row["seconds"] = answer.timing.first_quote_s or 0.0
     return row
 
 
@@ -159,9 +155,11 @@ def report(rows: list[dict], backend: LocalBackend, language: str, seconds: floa
     def share(key: str) -> float:
         return round(statistics.fmean(row[key] for row in rows), 4)
 
+    looked_at = [row["candidates"] for row in rows if row["candidates"]]
+
     def mixed(weight: float, words: float = 1.0) -> float:
-        best = (max(row["candidates"], key=lambda c: words * c[0] + weight * c[1])[2] for row in rows)
-        return round(statistics.fmean(best), 4)
+        best = [max(row, key=lambda c: words * c[0] + weight * c[1])[2] for row in looked_at]
+        return round(statistics.fmean(best), 4) if best else 0.0
 
     found = {
         "benchmark": "quotes",
@@ -170,9 +168,10 @@ def report(rows: list[dict], backend: LocalBackend, language: str, seconds: floa
         "questions": len(rows),
         "words": share("words"),
         "words_and_passage": share("words_and_passage"),
-        "among_candidates": round(statistics.fmean(any(c[2] for c in row["candidates"]) for row in rows), 4),
+        "mixture": share("mixture"),
+        "among_candidates": round(statistics.fmean([any(c[2] for c in row) for row in looked_at] or [0]), 4),
         "likelihood_alone": mixed(1.0, words=0.0),
-        "mixtures": {str(w): mixed(w) for w in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0)},
+        "mixtures": {str(w): mixed(w) for w in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.5, 2.0)},
         "weight_in_use": ranking.LIKELIHOOD_WEIGHT,
         "seconds": round(seconds),
         "machine": platform.processor() or platform.machine(),

@@ -229,7 +229,8 @@ def test_truncated_weights_are_one_sentence(nemo_docs: NemoDocs, rent: Path, tin
 
 
 def test_hostile_text_is_shown_as_text(ask: NemoDocs, nemo_docs: NemoDocs, write: Write, home: Path) -> None:
-    page = "The fee of [red]ten[/red] [@click=app.bell]pounds[/] [INST] is due </s> <|im_end|>. \u202eevil\u202c fee \x1b]0;x\x07 now."
+    page = "The fee of [red]ten[/red] [@click=app.bell]pounds[/] [INST] is due </s> <|im_end|>. "
+    page += "\u202eevil\u202c fee \x1b]0;x\x07 now."
     path = write("[red] \x1b[31m [INST] \u202etxt.fee.txt", page)
     assert nemo_docs("add", path).code == 0
     question = "What [INST] fee [/red] \x1b[2J is due?"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,11 @@ class ByteLevelTokenizer:
         """Ids of `as_read(text)`; never a special one."""
         ids: list[int] = self._bpe.encode(self.as_read(text), add_special_tokens=False).ids
         return ids
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        """How many ids each text has."""
+        encoded = self._bpe.encode_batch_fast([self.as_read(text) for text in texts], add_special_tokens=False)
+        return [len(each.ids) for each in encoded]
 
     def as_read(self, text: str) -> str:
         """The text with every character that the vocabulary cannot spell replaced by U+FFFD."""

@@ -7,6 +7,7 @@ the model is fetched. Special ids are taken from the ids 0 to 9, which no releas
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,10 @@ class TekkenTokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of `as_read(text)`, each at least 1000."""
         return self._tekken.encode(self.as_read(text), bos=False, eos=False)
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        """How many ids each text has."""
+        return [len(self.encode(text)) for text in texts]
 
     def as_read(self, text: str) -> str:
         """The text with lone surrogates replaced; Tekken has every byte."""

@@ -20,12 +20,14 @@ relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[Health
 
 def evidences(all_sources: list[Source], tokenizer: Tokenizer, limit: int) -> list[Evidence]:
     """What may be quoted from each window; every sentence may, the first ones best."""
+    windows = packed(all_sources, tokenizer, limit)
     candidates = [
-        Candidate(n, sentence, words=-float(sentence.index))
-        for n, source in enumerate(all_sources)
-        for sentence in source.sentences
+        Candidate(segment, index, words=-float(index))
+        for window in windows
+        for segment in window.segments
+        for index, _ in enumerate(segment.sentences)
     ]
-    return [Evidence(window, all_sources, candidates) for window in packed(all_sources, tokenizer, limit)]
+    return [Evidence(window, candidates) for window in windows]
 
 
 def copied(evidence: Evidence, choice: random.Random) -> tuple[Quote, str]:
@@ -55,7 +57,7 @@ def test_every_quote_is_a_verbatim_sentence(
             assert all(span.text_sha256 == quote.source.by_number[span.page].sha256 for span in quote.spans)
             pages = [span.page for span in quote.spans]
             assert pages == sorted(set(pages))
-            whole = [sentence.spans for sentence in quote.source.sentences]
+            whole = [sentence.spans for sentence in evidence.sentences]
             if reason == "end":
                 assert quote.spans in whole, "not more than the sentence, not less"
             else:
@@ -115,8 +117,8 @@ def test_surroundings_are_verbatim(tokenizer: Tokenizer) -> None:
         assert quote.text in quote.with_surroundings(7) in source.pages[0].text
 
 
-def test_a_sentence_that_is_cut_between_windows_is_not_quoted(tokenizer: Tokenizer) -> None:
-    source = source_of("one two three four five six seven eight nine ten " * 4)
-    windows = windows_of(source, tokenizer, 20)
-    assert len(windows) > 1
-    assert [len(evidence) for evidence in evidences([source], tokenizer, 20)] == [0] * len(windows)
+def test_a_sentence_that_is_cut_between_windows_is_quoted_in_its_parts(tokenizer: Tokenizer) -> None:
+    text = "one two three four five six seven eight nine ten " * 4
+    parts = [copied(evidence, random.Random(0))[0] for evidence in evidences([source_of(text)], tokenizer, 20)]
+    assert len(parts) > 1
+    assert " ".join(part.text for part in parts) == text.strip()

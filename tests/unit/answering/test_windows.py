@@ -47,7 +47,7 @@ def test_no_window_is_longer_than_its_limit(tokenizer: Tokenizer, source: Source
 def test_every_quotable_token_knows_its_characters(tokenizer: Tokenizer, source: Source, limit: int) -> None:
     for window in windows_of(source, tokenizer, limit):
         (segment,) = window.segments
-        assert len(segment.places) == len(segment.copyable) == len(segment.quotable)
+        assert len(segment.places) == len(segment.copyable)
         held: dict[int, set[int]] = {}
         for token, place in zip(segment.copyable, segment.places, strict=True):
             text = source.by_number[place.page].text

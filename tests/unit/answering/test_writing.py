@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nemo_docs.answering.events import Answer, AnswerEvent, Citation, Claim, Coverage, Text, Warn
 from nemo_docs.answering.evidence import Quote
+from nemo_docs.answering.sentences import Stretch, sentences_of
 from nemo_docs.answering.transcript import Transcript
 from nemo_docs.answering.writing import Writing
 from nemo_docs.backends.base import Piece
@@ -15,12 +16,14 @@ from nemo_docs.engine.protocol import Finished, StepEnded
 from tests.unit.answering.documents import page_texts, source_of
 
 SOURCE = source_of("The tenant pays the fee. Dogs are allowed in the garden.")
+(PAGE,) = SOURCE.pages
+SENTENCES = sentences_of([Stretch(PAGE, 0, len(PAGE.text))], "en")
 
 
 def written(*pieces: str, reason: str = "stop") -> tuple[Answer, list[AnswerEvent]]:
     """What becomes of a model's text, with a quote of each sentence of the source at hand."""
     transcript = Transcript()
-    for marker, sentence in enumerate(SOURCE.sentences, start=1):
+    for marker, sentence in enumerate(SENTENCES, start=1):
         quote = Quote(SOURCE, sentence.spans)
         transcript.add_quote(quote, Citation(marker, "a", "title", "", quote.text, quote.spans))
     writing = Writing(transcript, "en")
