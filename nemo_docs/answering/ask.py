@@ -12,17 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nemo_docs.answering.citing import mark_bans
-from nemo_docs.answering.events import AnswerEvent, Plan, Progress, Warn
+from nemo_docs.answering.events import AnswerEvent, Plan, Progress, Text, Warn
 from nemo_docs.answering.evidence import QUOTE_TOKENS, Evidence
-from nemo_docs.answering.prompt import LANGUAGE_RULES, Prompts
+from nemo_docs.answering.prompt import LANGUAGE_RULES, NOT_SAID, SCAFFOLDING, Prompts
 from nemo_docs.answering.quoting import Quoting, quoting_steps
-from nemo_docs.answering.ranking import Candidate, by_likelihood, by_words
+from nemo_docs.answering.ranking import Candidate, by_likelihood, by_words, doubt
 from nemo_docs.answering.reading import Reading, coverage, cut, note, order, window_limit
 from nemo_docs.answering.source import Source
 from nemo_docs.answering.transcript import Transcript
 from nemo_docs.answering.windows import Window
 from nemo_docs.answering.writing import Writing
 from nemo_docs.backends.base import Backend, Cancelled, never
+from nemo_docs.backends.stopping import StopStrings
 from nemo_docs.engine.protocol import Free, Request, Sampling
 from nemo_docs.errors import ContextExceeded
 from nemo_docs.library.languages import detect
@@ -147,6 +148,7 @@ class _Asking:
 
     def quote(self, reading: Reading, candidates: Sequence[Candidate], transcript: Transcript) -> Iterator[AnswerEvent]:
         """Read windows one after the other, as many as the budget allows, and quote from each."""
+        refusal, doubted = self.prompts.not_said(self.language), doubt(candidates, self._question)
         for number, window in enumerate(reading.chosen, start=1):
             if number > 1 and not self._affordable(window, transcript):
                 done = f"{number - 1} of {len(reading.chosen)} windows"
@@ -160,7 +162,7 @@ class _Asking:
             quotes = min(quotes, MOST_QUOTES - len(transcript.quotes))
             if not quotes:
                 return
-            steps = quoting_steps(evidence, self.prompts, quotes)
+            steps = quoting_steps(evidence, self.prompts, quotes, refusal, doubted)
             asked = self.prompts.quotes_wanted(window, self._question)
             quoting = Quoting(evidence, transcript, number, len(reading.chosen))
             for event in self._backend.run(Request(self.prompts.window(window, asked), tuple(steps)), self._cancelled):
@@ -174,12 +176,19 @@ class _Asking:
         """Write the answer over the quotes: behind the window if there is only one, else with their surroundings."""
         if transcript.finish == "cancelled":
             return
+        if not transcript.quotes:
+            transcript.finish = "none"
+            transcript.add_text(NOT_SAID[self.language])
+            yield Text(NOT_SAID[self.language])
+            return
         segments = self._answer_prompt(windows, transcript)
         stops, bans = self._backend.template.stops, mark_bans(self._backend.tokenizer)
         writing = Writing(transcript, self.language)
         request = Request(segments, (Free(self._options.answer_tokens, stops, bans),), self._options.sampling)
-        for event in self._backend.run(request, lambda: writing.is_circling or self._cancelled()):
-            yield from writing.follow(event)
+        stop = StopStrings(SCAFFOLDING)
+        for event in self._backend.run(request, lambda: writing.is_circling or stop.is_met or self._cancelled()):
+            for kept in stop.follow(event):
+                yield from writing.follow(kept)
         yield from writing.close()
 
     def _answer_prompt(self, windows: Sequence[Window], transcript: Transcript) -> tuple[tuple[int, ...], ...]:

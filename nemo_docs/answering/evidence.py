@@ -98,6 +98,11 @@ class Evidence:
         """By how much the sentence of that rank weighs less than the best."""
         return self._weighted[0][0] - self._weighted[rank][0]
 
+    def share(self, rank: int) -> float:
+        """What the sentence of that rank weighs of the best."""
+        top = self._weighted[0][0]
+        return self._weighted[rank][0] / top if top > 0.0 else 1.0
+
     def copy(self) -> Copy:
         """The constraint: one sentence, verbatim."""
         return Copy(

@@ -16,6 +16,9 @@ from nemo_docs.model.tokenizers.base import Tokenizer
 PREAMBLE = f"Text:{GAP}"
 ANSWER_WISH = f"Answer the question from the text in one or two sentences.{GAP}Text: "
 
+SCAFFOLDING = ("\nQuestion:", "\nText:", "\n>")
+"""A model that writes these behind its answer has begun to write the next prompt."""
+
 LANGUAGE_RULES = {
     "en": "Answer in English.",
     "fr": "Réponds en français.",

@@ -11,22 +11,35 @@ from nemo_docs.answering.transcript import Transcript
 from nemo_docs.backends.base import BackendEvent
 from nemo_docs.engine.protocol import Choose, Finished, Force, Option, Prefilled, Step, StepEnded
 
-ANOTHER_QUOTE_SCALE = 2.0
+ANOTHER_QUOTE_SCALE = 1.0
 """How many units of weight a further sentence may lie behind the best for one nat of doubt."""
+WORTH_QUOTING = 0.5
+"""A further sentence is not worth a quote when it weighs less than this share of the best one."""
+DOUBT_WEIGHT = 4.0
+"""What a nat of the ranking's doubt counts beside the model's own choice between a quote and none."""
 
 
-def quoting_steps(evidence: Evidence, prompts: Prompts, quotes: int) -> list[Step]:
-    """Steps that write one quote, then more as long as the model wants and the sentences are good enough.
+def quoting_steps(
+    evidence: Evidence, prompts: Prompts, quotes: int, refusal: tuple[int, ...], doubt: float
+) -> list[Step]:
+    """Steps that write one quote or say that there is none, then more as long as the model wants and they are good.
 
     Args:
         evidence: What may be quoted.
         prompts: The model's fixed tokens.
         quotes: At most this many.
+        refusal: What is written in place of quotes when the text does not answer.
+        doubt: How sure the ranking is of that, in nats.
     """
     copy = evidence.copy()
-    count = min(quotes, len(evidence))
-    steps: list[Step] = [Force(prompts.quote_open), copy] if count else []
-    end = 1 + 3 * count  # behind the last step
+    count = min(quotes, sum(evidence.share(rank) >= WORTH_QUOTING for rank in range(len(evidence))))
+    if not count:
+        return []
+    end = 3 * count - 1  # behind the last step
+    steps: list[Step] = [
+        Choose((Option(prompts.quote_open), Option(refusal, log_weight=DOUBT_WEIGHT * doubt, goto=end))),
+        copy,
+    ]
     for rank in range(1, count):
         another = Option(prompts.quote_open, log_weight=-evidence.behind(rank) / ANOTHER_QUOTE_SCALE)
         enough = Option(prompts.quotes_end, goto=end)

@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nemo_docs.answering.events import Coverage, LeftOut, WindowNote
-from nemo_docs.answering.ranking import CANDIDATES, Candidate
+from nemo_docs.answering.ranking import Candidate
 from nemo_docs.answering.sentences import Stretch
 from nemo_docs.answering.source import Source
 from nemo_docs.answering.windows import Window, packed, windows_of
 from nemo_docs.backends.base import Backend
 from nemo_docs.errors import ContextExceeded
 
+SENTENCES = 16
+"""Windows are read for the sake of this many of the best sentences."""
+WORTH_READING = 0.4
+"""A sentence is not worth a window when the words give it less than this share of the best one's score."""
 ROOM_TOKENS = 1536
 """Kept free behind a window's text for the question, the quotes and the answer, beside the answer's own limit."""
 
@@ -75,8 +79,9 @@ def order(windows: Sequence[Window], candidates: Sequence[Candidate]) -> Reading
         candidates: Sentences, best first.
     """
     home = {id(segment): n for n, window in enumerate(windows) for segment in window.segments}
+    top = max((candidate.words for candidate in candidates), default=0.0)
     # a sentence that shares no word with the question says nothing about where to look
-    best = (candidate for candidate in candidates[:CANDIDATES] if candidate.words > 0.0)
+    best = (c for c in candidates[:SENTENCES] if c.words > 0.0 and c.words >= WORTH_READING * top)
     ranked = list(dict.fromkeys(home[id(candidate.segment)] for candidate in best))
     chosen = ranked or list(range(len(windows)))
     rest = sorted(set(range(len(windows))) - set(chosen))

@@ -17,7 +17,7 @@ from nemo_docs.library.sentences import sentence_spans
 
 HEADING_CHARACTERS = 70
 """A heading is at most this long, and no full stop ends it."""
-_ENDS = tuple(".!?:;,…。！？：；，、؟؛،।॥\"'”’»」』)")
+_ENDS = tuple(".!?:;,…。！？：；，、؟؛،।॥\"'”’»」』")
 _CLOSERS = tuple(".!?:…。！？؟।॥\"'”’»」』)")
 """A page that ends with one of these ends its last sentence."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +23,13 @@ from nemo_docs.answering.events import (
     Warn,
 )
 from nemo_docs.answering.preread import preread
+from nemo_docs.answering.prompt import NOT_SAID
 from nemo_docs.answering.source import Source
 from nemo_docs.backends.local import LocalBackend
+from nemo_docs.backends.opening import open_backend as open_backend_from
 from nemo_docs.engine.protocol import Sampling
 from nemo_docs.errors import ContextExceeded
+from nemo_docs.settings import Settings
 from tests.unit.answering.conftest import OpenBackend
 from tests.unit.answering.documents import HOSTILE, source_of
 
@@ -235,7 +239,7 @@ def test_cancelling_ends_the_answer_and_keeps_what_there_is(open_backend: OpenBa
 
 def test_a_page_without_any_sentence_end_can_be_quoted(open_backend: OpenBackend) -> None:
     text = "one two three four " * 60
-    answer = answer_of(asked(open_backend(effective=40), [source_of(text)]))
+    answer = answer_of(asked(open_backend(effective=40), [source_of(text)], "Which one of three?"))
     assert answer.citations
     assert all(citation.text in text for citation in answer.citations)
     assert_adds_up(answer)
@@ -263,3 +267,10 @@ def test_hostile_text_is_quoted_as_it_is(open_backend: OpenBackend) -> None:
 )
 def test_the_language_of_the_answer(question: str, wanted: str, language: str) -> None:
     assert answer_language(question, wanted) == language
+
+
+def test_a_question_about_something_else_is_not_answered(default_model: Path, tmp_path: Path) -> None:
+    backend = open_backend_from(Settings(), models=default_model.parent, state=tmp_path)
+    answer = answer_of(asked(backend, [RIGHTS], "Who won the world cup of football in 2018?"))
+    assert (answer.finish, answer.text, answer.citations) == ("none", NOT_SAID["en"], ())
+    assert answer.coverage.pages_read == answer.coverage.pages_total

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nemo_docs.answering.evidence import QUOTE_TOKENS, Evidence, Quote
 from nemo_docs.answering.ranking import Candidate
 from nemo_docs.answering.source import Source
-from nemo_docs.answering.windows import packed, windows_of
+from nemo_docs.answering.windows import packed
 from nemo_docs.engine.copying import CopyState
 from nemo_docs.model.tokenizers.base import Tokenizer
 from tests.unit.answering.documents import source_of, sources
