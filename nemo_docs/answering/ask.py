@@ -88,6 +88,8 @@ def ask(
     asking.require_room(windows)
     candidates = by_words(windows, passages, question)
     yield asking.plan(windows, order(windows, candidates), limit)
+    if backend.languages and asking.language not in backend.languages:
+        yield Warn(f"{backend.name} was not made for {asking.language}: trust the quotes, not its own words.")
     yield Progress("loading")
     backend.ready()
     transcript = Transcript()
@@ -192,7 +194,7 @@ class _Asking:
         yield from writing.close()
 
     def _answer_prompt(self, windows: Sequence[Window], transcript: Transcript) -> tuple[tuple[int, ...], ...]:
-        quotes = [quote.text for quote in transcript.quotes]
+        quotes = [" ".join(quote.text.split()) for quote in transcript.quotes]
         if self._backend.answers_from_quotes:
             return self.prompts.over_quotes(quotes, self._question, self.language)
         if self._answers_behind(windows):
