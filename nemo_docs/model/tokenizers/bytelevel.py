@@ -25,6 +25,8 @@ from nemo_docs.model.weights.fields import read_json
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
+_BATCH = 256
+"""Texts that are counted in one call."""
 _NEVER_IN_UTF8 = frozenset({0xC0, 0xC1, *range(0xF5, 0x100)})
 
 
@@ -99,9 +101,15 @@ class ByteLevelTokenizer:
         return ids
 
     def counts(self, texts: Sequence[str]) -> list[int]:
-        """How many ids each text has."""
-        encoded = self._bpe.encode_batch_fast([self.as_read(text) for text in texts], add_special_tokens=False)
-        return [len(each.ids) for each in encoded]
+        """How many ids each text has.
+
+        In batches: the package keeps some hundred bytes a token until a call ends, and no signal is seen before.
+        """
+        found: list[int] = []
+        for start in range(0, len(texts), _BATCH):
+            batch = [self.as_read(text) for text in texts[start : start + _BATCH]]
+            found += [len(each.ids) for each in self._bpe.encode_batch_fast(batch, add_special_tokens=False)]
+        return found
 
     def as_read(self, text: str) -> str:
         """The text with every character that the vocabulary cannot spell replaced by U+FFFD."""
