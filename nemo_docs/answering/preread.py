@@ -21,11 +21,14 @@ def preread(
         sources: The documents.
         backend: Who reads.
         window: Tokens in a window; None for the size that the model reads well.
-        cancelled: Asked often; once it says True the reading ends.
+        cancelled: Asked often from the first `reading` on; once it says True the reading ends.
     """
+    yield Progress("planning")
     limit = window_limit(backend, window, answer_tokens=0)
     windows = cut(sources, backend, limit, pack=window is not None)
     prompts = Prompts(backend.template, backend.tokenizer)
+    yield Progress("loading")
+    backend.ready()
     for number, each in enumerate(windows, start=1):
         for event in backend.run(Request(prompts.window(each, prompts.quote_open)), cancelled):
             if isinstance(event, Prefilled):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nemo_docs.commands.interrupt import interruptible
+from nemo_docs.commands.interrupt import stoppable
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.scope import Scope, parse_scope
 from nemo_docs.commands.shared import emit_line, example, in_option, json_option, setting_options, text_or_stdin
@@ -74,18 +74,19 @@ def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
     with _failure_as_event(as_json), _reader(configuration) as library, Progress() as progress:
         sources = _sources(library, tuple(parse_scope(document) for document in documents))
         backend = _backend(configuration, progress)
-        backend.ready()
-        began, total = time.perf_counter(), 0
-        with interruptible() as interrupt:
-            for event in preread(sources, backend, configuration.settings.window, interrupt.is_set):
-                if as_json:
-                    emit_line(event.as_dict())
-                else:
-                    task = f"Reading window {event.window} of {event.windows}"
-                    progress.update(task, event.tokens, event.tokens_total, "tokens")
-                total += event.tokens if event.tokens == event.tokens_total else 0
-        if interrupt.is_set():
-            raise KeyboardInterrupt
+        began, total = 0.0, 0
+        interrupt = threading.Event()
+        events = preread(sources, backend, configuration.settings.window, interrupt.is_set)
+        for event in stoppable(events, interrupt, once=lambda event: event.stage == "reading"):
+            if as_json:
+                emit_line(event.as_dict())
+            if event.stage != "reading":
+                continue
+            if not as_json:
+                task = f"Reading window {event.window} of {event.windows}"
+                progress.update(task, event.tokens, event.tokens_total, "tokens")
+            began = began or time.perf_counter()
+            total += event.tokens if event.tokens == event.tokens_total else 0
         progress.clear()
         seconds = time.perf_counter() - began
         if not as_json:
@@ -107,7 +108,6 @@ def _answer(
     Until the model is loaded Ctrl-C stops at once; later it stops the model, and what was written so far is shown.
     """
     from nemo_docs.answering import ask as asking
-    from nemo_docs.answering.events import AnswerEvent, Plan
     from nemo_docs.answering.events import Progress as Stage
     from nemo_docs.answering.gather import searched
     from nemo_docs.answering.render import PlainRenderer
@@ -123,23 +123,12 @@ def _answer(
     )
     renderer = PlainRenderer(sys.stdout, progress)
     interrupt = threading.Event()
-
-    def show(event: AnswerEvent) -> None:
+    events = asking.ask(question, sources, searched(library, sources, question), backend, options, interrupt.is_set)
+    for event in stoppable(events, interrupt, once=lambda event: event == Stage("searching")):
         if as_json:
             emit_line(event.as_dict())
         else:
             renderer.show(event)
-
-    events = asking.ask(question, sources, searched(library, sources, question), backend, options, interrupt.is_set)
-    for event in events:
-        show(event)
-        if not isinstance(event, Plan) and not (isinstance(event, Stage) and event.stage == "loading"):
-            break
-    with interruptible(interrupt):
-        for event in events:
-            show(event)
-    if interrupt.is_set():
-        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -4,9 +4,33 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
+
+_Event = TypeVar("_Event")
+
+
+def stoppable(events: Iterator[_Event], wish: threading.Event, *, once: Callable[[_Event], bool]) -> Iterator[_Event]:
+    """Pass events on, so that Ctrl-C stops at once while nobody looks at the wish, and is a wish from then on.
+
+    Args:
+        events: Where they come from.
+        wish: What that place looks at.
+        once: Says of which event on it does.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C was pressed; in the second case when the events have come to their end.
+    """
+    for event in events:
+        yield event
+        if once(event):
+            break
+    with interruptible(wish):
+        yield from events
+    if wish.is_set():
+        raise KeyboardInterrupt
 
 
 @contextmanager

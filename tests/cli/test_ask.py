@@ -282,6 +282,7 @@ def until(stream: Iterator[str], stage: str) -> None:
         (("ask", "Which rule is about 7 dogs?"), "reading"),
         pytest.param(("ask", "Which rule is about 7 dogs?"), "quote_close", marks=pytest.mark.slow),
         (("ask", "Which rule is about 7 dogs?"), "text"),
+        (("read", "a"), "planning"),
         (("read", "a"), "reading"),
     ],
 )
@@ -302,6 +303,8 @@ def test_ctrl_c_at_each_stage(
     assert process.returncode == ExitCode.INTERRUPTED
     assert narrated[-1] == "Interrupted."
     assert "Traceback" not in "".join(narrated)
+    if stage == "planning":
+        assert rest == [], "it stops at once, not when the plan is made"
     if stage in ("reading", "quote_close", "text") and command[0] == "ask":
         assert (rest[-1]["event"], rest[-1]["finish"]) == ("answer", "cancelled")
         assert bool(rest[-1]["text"]) == (stage == "text")
