@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nemo_docs.backends.base import BackendEvent, Cancelled, Piece, never
 from nemo_docs.backends.detokenise import Detokeniser
-from nemo_docs.backends.speeds import Speeds
+from nemo_docs.backends.speed import Speed
 from nemo_docs.engine.protocol import Finished, Free, Request, Scored, ScoreRequest, StepEnded, Token
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import Template
@@ -30,11 +30,11 @@ class LocalBackend:
     Args:
         files: The model.
         load: Builds the engine; called at the first request.
-        speeds: Where the speed of reading is remembered, or None.
+        speed: Where the speed of reading is remembered, or None.
     """
 
-    def __init__(self, files: ModelFiles, load: Callable[[], Engine], speeds: Speeds | None = None) -> None:
-        self._files, self._load, self._speeds = files, load, speeds
+    def __init__(self, files: ModelFiles, load: Callable[[], Engine], speed: Speed | None = None) -> None:
+        self._files, self._load, self._speed = files, load, speed
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class LocalBackend:
     @property
     def reading_speed(self) -> float | None:
         """Tokens a second that were measured when reading on this machine; None before the first."""
-        return self._speeds.of(self.name) if self._speeds else None
+        return self._speed.last if self._speed else None
 
     @cached_property
     def engine(self) -> Engine:
@@ -108,5 +108,5 @@ class LocalBackend:
         return None
 
     def _remember(self, finished: Finished) -> None:
-        if self._speeds and finished.tokens_prefilled >= MEASURABLE_TOKENS and finished.reason == "done":
-            self._speeds.measured(self.name, finished.tokens_prefilled / finished.prefill_s)
+        if self._speed and finished.tokens_prefilled >= MEASURABLE_TOKENS and finished.reason == "done":
+            self._speed.measured(finished.tokens_prefilled / finished.prefill_s)

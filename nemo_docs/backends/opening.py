@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_docs.backends.local import LocalBackend
-from nemo_docs.backends.speeds import Speeds
+from nemo_docs.backends.speed import Speed
 from nemo_docs.model.folder import open_model
 from nemo_docs.settings import Settings
 
@@ -32,8 +32,13 @@ def open_backend(
 
     Raises:
         ModelError: If the model is unknown, missing or damaged.
+        SettingsError: If this machine has no such device.
     """
+    from nemo_docs.engine.placing import choose_device, choose_dtype
+
     files = open_model(settings.model, models)
+    device = choose_device(settings.device)
+    precision = str(choose_dtype(device, settings.precision)).removeprefix("torch.")
 
     def load() -> Engine:
         import torch
@@ -53,4 +58,4 @@ def open_backend(
             pool_bytes=where.pool_bytes,
         )
 
-    return LocalBackend(files, load, Speeds(state / "speeds.json"))
+    return LocalBackend(files, load, Speed(state / "speeds.json", f"{files.name} on {device} in {precision}"))

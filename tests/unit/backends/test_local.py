@@ -13,10 +13,10 @@ from nemo_docs.backends.base import Piece
 from nemo_docs.backends.detokenise import Detokeniser
 from nemo_docs.backends.local import MEASURABLE_TOKENS, LocalBackend
 from nemo_docs.backends.opening import open_backend
-from nemo_docs.backends.speeds import Speeds
+from nemo_docs.backends.speed import Speed
 from nemo_docs.engine.engine import Engine
 from nemo_docs.engine.protocol import Copy, Finished, Force, Free, Request, ScoreRequest, Start, Token
-from nemo_docs.errors import UnknownModel, WeightsMissing
+from nemo_docs.errors import SettingsError, UnknownModel, WeightsMissing
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.tokenizers.base import Tokenizer
 from nemo_docs.model.tokenizers.tekken import TekkenTokenizer, bundled_nemo
@@ -105,7 +105,7 @@ def test_scores_are_those_of_each_branch_alone(files: ModelFiles, engine: Engine
 
 def test_the_speed_of_reading_is_remembered_on_this_machine(files: ModelFiles, engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "state" / "speeds.json"
-    backend = LocalBackend(files, lambda: engine, Speeds(path))
+    backend = LocalBackend(files, lambda: engine, Speed(path, "tiny on cpu"))
     assert backend.reading_speed is None
     [*backend.run(Request((tuple(range(3000, 3040)), (4,))))]
     assert backend.reading_speed is None, "too little to tell"
@@ -113,7 +113,8 @@ def test_the_speed_of_reading_is_remembered_on_this_machine(files: ModelFiles, e
     speed = backend.reading_speed
     assert speed is not None
     assert speed > 0
-    assert LocalBackend(files, lambda: engine, Speeds(path)).reading_speed == speed
+    assert LocalBackend(files, lambda: engine, Speed(path, "tiny on cpu")).reading_speed == speed
+    assert LocalBackend(files, lambda: engine, Speed(path, "tiny on cuda")).reading_speed is None
     assert path.stat().st_mode & 0o077 == 0
 
 
@@ -121,16 +122,17 @@ def test_the_speed_of_reading_is_remembered_on_this_machine(files: ModelFiles, e
 def test_a_damaged_file_of_speeds_is_no_speed(tmp_path: Path, content: str) -> None:
     path = tmp_path / "speeds.json"
     path.write_bytes(content.encode(errors="surrogateescape"))
-    assert Speeds(path).of("m") is None
-    Speeds(path).measured("m", 5.04)
-    assert Speeds(path).of("m") == 5.0
+    speed = Speed(path, "m")
+    assert speed.last is None
+    speed.measured(5.04)
+    assert speed.last == 5.0
 
 
 def test_a_speed_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    speeds = Speeds(tmp_path / "file" / "speeds.json")
-    speeds.measured("m", 5.0)
-    assert speeds.of("m") is None
+    speed = Speed(tmp_path / "file" / "speeds.json", "m")
+    speed.measured(5.0)
+    assert speed.last is None
 
 
 def test_a_model_by_settings(tiny_folder: Path, tmp_path: Path) -> None:
@@ -152,3 +154,18 @@ def test_a_model_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     assert "model pull smollm2" in missing.value.hint
     with pytest.raises(UnknownModel):
         open_backend(Settings(model="nosuch"), models=tmp_path, state=tmp_path)
+
+
+def test_a_speed_is_that_of_a_device_and_a_precision(tiny_folder: Path, tmp_path: Path) -> None:
+    def opened(precision: str) -> LocalBackend:
+        settings = Settings(model=str(tiny_folder), device="cpu", precision=precision)
+        return open_backend(settings, models=tmp_path, state=tmp_path)
+
+    [*opened("fp32").run(Request((tuple(range(3000, 3000 + MEASURABLE_TOKENS)), (4,))))]
+    assert opened("fp32").reading_speed
+    assert opened("bf16").reading_speed is None
+
+
+def test_a_device_that_is_not_there_is_told_before_anything_is_read(tiny_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no device 'cuda:77'"):
+        open_backend(Settings(model=str(tiny_folder), device="cuda:77"), models=tmp_path, state=tmp_path)

@@ -1,4 +1,4 @@
-"""How fast each model read on this machine, so that the next question can say how long it will take."""
+"""How fast a model read on this machine, so that the next question can say how long it will take."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from contextlib import suppress
 from pathlib import Path
 
 
-class Speeds:
-    """Tokens a second by model name, in a small file. Losing it loses nothing but an estimate.
+class Speed:
+    """Tokens a second of one way to read, in a small file of all. Losing it loses nothing but an estimate.
 
     Args:
         path: The file; made when first written.
+        way: Names all that the speed depends on: the model, the device, the precision.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, way: str) -> None:
+        self._path, self._way = path, way
 
-    def of(self, model: str) -> float | None:
+    @property
+    def last(self) -> float | None:
         """The last speed measured, or None."""
-        speed = self._read().get(model)
+        speed = self._read().get(self._way)
         return float(speed) if isinstance(speed, int | float) and speed > 0 else None
 
-    def measured(self, model: str, tokens_per_s: float) -> None:
+    def measured(self, tokens_per_s: float) -> None:
         """Remember a speed; where the file cannot be written, it is not remembered."""
-        speeds = {**self._read(), model: round(tokens_per_s, 1)}
+        speeds = {**self._read(), self._way: round(tokens_per_s, 1)}
         temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
