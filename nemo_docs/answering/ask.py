@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from nemo_docs.answering.citing import mark_bans
 from nemo_docs.answering.events import AnswerEvent, Plan, Progress, Text, Warn
@@ -135,7 +136,8 @@ class _Asking:
     def plan(self, windows: Sequence[Window], reading: Reading, limit: int) -> Plan:
         """What will be read."""
         speed = self._backend.reading_speed
-        tokens = sum(window.tokens for window in reading.chosen)
+        cached = sum(map(self._cached, reading.chosen))
+        tokens = sum(window.tokens for window in reading.chosen) - cached
         return Plan(
             question=self._question,
             documents=len(self._sources),
@@ -143,6 +145,7 @@ class _Asking:
             tokens=sum(window.tokens for window in windows),
             windows=tuple(note(window) for window in reading.chosen),
             window_tokens=limit,
+            tokens_cached=cached,
             budget_s=self._options.budget_s,
             seconds=round(tokens / speed, 1) if speed else None,
             model=self._backend.name,
@@ -210,7 +213,14 @@ class _Asking:
     def _affordable(self, window: Window, transcript: Transcript) -> bool:
         """Whether another window can be read within the budget, at the speed of the last one."""
         speed = self._backend.reading_speed
-        return speed is None or transcript.elapsed_s + window.tokens / speed <= self._options.budget_s
+        unread = window.tokens - self._cached(window)
+        return speed is None or transcript.elapsed_s + unread / speed <= self._options.budget_s
+
+    def _cached(self, window: Window) -> int:
+        """How many tokens of a window the backend has read already."""
+        preamble = self.prompts.preamble
+        held = self._backend.tokens_cached(chain([preamble], (segment.ids for segment in window.segments)))
+        return max(0, held - len(preamble))
 
 
 def answer_language(question: str, wanted: str) -> str:

@@ -83,9 +83,11 @@ class Plan(Event):
     """In the order in which they will be read, as far as the budget allows."""
     window_tokens: int
     """The largest that a window may be."""
+    tokens_cached: int
+    """Of these windows; they are not read again."""
     budget_s: float
     seconds: float | None
-    """Expected for reading all of these windows; None before the first measurement on this machine."""
+    """Expected for reading what of these windows is not cached; None before the first measurement on this machine."""
     model: str
 
 

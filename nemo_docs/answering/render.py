@@ -90,10 +90,20 @@ def quote_block(citation: Citation) -> str:
 def plan_line(plan: Plan) -> str:
     """What will be read, in one line."""
     documents = _count(plan.documents, "document")
-    time = f", about {_seconds(plan.seconds)}" if plan.seconds is not None else ""
     tokens = sum(window.tokens for window in plan.windows)
     windows = _count(len(plan.windows), "window")
-    return f"{plan.model}: {documents}, {plan.tokens:,} tokens; reading {tokens:,} in {windows}{time}."
+    cached = f" ({plan.tokens_cached:,} of them cached)" if plan.tokens_cached else ""
+    return f"{plan.model}: {documents}, {plan.tokens:,} tokens; reading {tokens:,}{cached} in {windows}{_time(plan)}."
+
+
+def _time(plan: Plan) -> str:
+    """How long reading takes, and that it may be longer than is allowed."""
+    budget = f"{plan.budget_s:g} s"
+    if plan.seconds is None:
+        unknown = ", speed not measured yet"
+        return f"{unknown}: as many as {budget} allow" if len(plan.windows) > 1 else unknown
+    allowed = f", of which {budget} are allowed" if plan.seconds > plan.budget_s and len(plan.windows) > 1 else ""
+    return f", about {_seconds(plan.seconds)}{allowed}"
 
 
 def coverage_line(answer: Answer) -> str:

@@ -5,7 +5,7 @@ A backend takes the engine's plain requests and adds one thing: text. It knows n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,6 +69,13 @@ class Backend(Protocol):
     @property
     def reading_speed(self) -> float | None:
         """Tokens a second that were measured when reading on this machine; None before the first."""
+
+    def tokens_cached(self, segments: Iterable[Sequence[int]]) -> int:
+        """How many leading tokens of a prompt that begins with these segments need not be read again.
+
+        Args:
+            segments: Looked at only where something is cached at all.
+        """
 
     def ready(self) -> None:
         """Load what generating needs; a second time does nothing.

@@ -5,7 +5,7 @@ Loading is put off until the first request: a plan of what will be read needs th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,14 @@ class LocalBackend:
     def reading_speed(self) -> float | None:
         """Tokens a second that were measured when reading on this machine; None before the first."""
         return self._speed.last if self._speed else None
+
+    def tokens_cached(self, segments: Iterable[Sequence[int]]) -> int:
+        """How many leading tokens of a prompt that begins with these segments need not be read again.
+
+        Args:
+            segments: Looked at only where the engine is loaded.
+        """
+        return self.engine.cached([*segments]) if "engine" in self.__dict__ else 0
 
     @cached_property
     def engine(self) -> Engine:

@@ -7,7 +7,7 @@ when every layer has written it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from time import perf_counter
 
 from torch import Tensor
@@ -118,6 +118,12 @@ class Engine:
             prefill_s=read - began,
             generate_s=perf_counter() - read,
         )
+
+    def cached(self, segments: Sequence[Sequence[int]]) -> int:
+        """How many leading tokens of a prompt that begins with these segments would not be computed again."""
+        ids = [token for segment in segments for token in segment]
+        chunks = chunk_plan([len(segment) for segment in segments], self._chunk_tokens)
+        return self._pool.shared(ids, [chunk.end for chunk in chunks])
 
     def _prefill(
         self, ids: list[int], chunks: list[Chunk], cache: KVCache, check: Callable[[], None]

@@ -24,6 +24,10 @@ class CachePool:
         self._max_bytes = max_bytes
         self._resting: list[KVCache] = []  # least recently used first
 
+    def shared(self, ids: Sequence[int], boundaries: Sequence[int]) -> int:
+        """How many leading tokens of a prompt a resting cache holds; changes nothing."""
+        return max((cache.reusable(ids, boundaries) for cache in self._resting), default=0)
+
     def take(self, ids: Sequence[int], boundaries: Sequence[int], capacity: int) -> KVCache:
         """A cache cut back to what it shares with the prompt, or a new one; no longer in the pool.
 

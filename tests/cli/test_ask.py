@@ -36,7 +36,7 @@ ANSWER = {
     "timing": "tokens_cached tokens_prefilled first_quote_s first_answer_s total_s tokens_per_s",
 }
 FIELDS = {
-    "plan": "question documents pages tokens windows window_tokens budget_s seconds model",
+    "plan": "question documents pages tokens windows window_tokens tokens_cached budget_s seconds model",
     "progress": "stage window windows tokens tokens_total tokens_cached seconds_left",
     "quote_open": "marker document title page",
     "quote_text": "marker text",

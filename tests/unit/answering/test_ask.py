@@ -170,6 +170,20 @@ def test_the_budget_bounds_the_windows_and_says_so(open_backend: OpenBackend) ->
     assert_adds_up(answer)
 
 
+def test_what_was_read_before_costs_nothing_of_the_budget(open_backend: OpenBackend) -> None:
+    backend = open_backend(effective=28)
+    slow = Slow(backend._files, lambda: backend.engine)
+    options = Options(answer_tokens=12, budget_s=20.0)
+    cold = asked(slow, [LONG], "¿Quién vive aquí?", options)
+    assert answer_of(cold).coverage.windows == 1, "a window costs more than 20 s"
+    list(preread([LONG], slow))
+    warm = asked(slow, [LONG], "¿Quién vive aquí?", options)
+    plans = [event for event in (*cold, *warm) if isinstance(event, Plan)]
+    read = sum(window.tokens for window in plans[0].windows)
+    assert [(plan.tokens_cached, plan.seconds) for plan in plans] == [(0, read), (read, 0)]
+    assert answer_of(warm).coverage.windows == 4
+
+
 def test_window_packs_whole_documents(open_backend: OpenBackend) -> None:
     answer = answer_of(asked(open_backend(), [RIGHTS, LONG], options=Options(window=4_000, answer_tokens=12)))
     assert (answer.coverage.windows_total, answer.coverage.documents) == (1, 2)

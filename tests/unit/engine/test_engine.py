@@ -64,6 +64,15 @@ def test_second_question_prefills_only_the_question():
     assert events[-1].tokens_prefilled == 3
 
 
+def test_what_is_cached_is_known_before_it_is_asked_for():
+    eng = engine()
+    assert eng.cached((PREAMBLE, WINDOW)) == 0
+    ask(eng)
+    assert eng.cached((PREAMBLE, WINDOW)) == len(PREAMBLE) + len(WINDOW)
+    assert eng.cached((PREAMBLE, tuple(reversed(WINDOW)))) == len(PREAMBLE)
+    assert ask(eng)[-1].tokens_cached == len(PREAMBLE) + len(WINDOW), "looking changes nothing"
+
+
 def test_warm_answer_equals_cold_answer():
     eng = engine()
     ask(eng, question=(20, 21))
