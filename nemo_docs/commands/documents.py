@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from nemo_docs.commands.adding import tell
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.scope import parse_scope
-from nemo_docs.commands.shared import emit, example, json_option, open_reader
+from nemo_docs.commands.shared import emit, example, json_option, open_reader, standard_input
 from nemo_docs.errors import NothingFound, UsageError
 from nemo_docs.plain import printable
 from nemo_docs.settings import load
 
+if TYPE_CHECKING:
+    from nemo_docs.library.store import Library
 
-@click.command(epilog=example("add contract.pdf notes/", "add --password secret.pdf", "add --samples"))
+
+@click.command(
+    epilog=example(
+        "add contract.pdf notes/", "add --password secret.pdf", "add --samples", "add - --title notes.md < notes.md"
+    )
+)
 @click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option("--samples", is_flag=True, help="Add the sample library: one text in eleven languages.")
+@click.option("--title", metavar="NAME", help="With PATH '-': what to call it; stdin.txt unless given.")
 @click.option("--password", "ask_password", is_flag=True, help="Ask for the password of encrypted files.")
 @json_option
-def add(paths: tuple[str, ...], samples: bool, ask_password: bool, as_json: bool) -> None:
+def add(paths: tuple[str, ...], samples: bool, title: str | None, ask_password: bool, as_json: bool) -> None:
     """Read PDF and text files, and folders of them, into the library.
 
     What is there already is left alone; what was interrupted goes on where it stopped; a file that fails does not stop
     the others. A changed file becomes a new version of its document. The password is read from standard input when that
     is no terminal.
+
+    PATH '-' reads one document from standard input; a copy of it is kept beside the library until it is removed.
     """
     from nemo_docs.library import ingest
     from nemo_docs.library.store import Library
@@ -38,10 +50,15 @@ def add(paths: tuple[str, ...], samples: bool, ask_password: bool, as_json: bool
         paths = (*paths, str(samples_folder()))
     if not paths:
         raise UsageError("Nothing to add was named.", hint="Name files or folders: nemo-docs add PATH...")
+    if "-" not in paths and title is not None:
+        raise UsageError("--title names a document from standard input.", hint="Give '-' as a PATH.")
+    if "-" in paths and ask_password:
+        raise UsageError("Standard input can hold a password or a document, not both.", hint="Add the one file alone.")
     password = _password() if ask_password else None
     with (
         Library(load().paths.library) as library,
-        closing(ingest.add(library, paths, password=password)) as events,
+        _stdin_kept(library, paths, title or "stdin.txt") as files,
+        closing(ingest.add(library, files, password=password)) as events,
         Progress() as progress,
     ):
         code = tell(events, progress, as_json)
@@ -121,6 +138,24 @@ def pages(document: str, as_json: bool) -> None:
                 f"{page.number:>5}  {page.status:<8}{page.characters:>7,} characters  {page.language}{dropped}{note}"
             )
         )
+
+
+@contextmanager
+def _stdin_kept(library: Library, paths: Sequence[str], title: str) -> Iterator[Sequence[str]]:
+    """The paths, with a copy of standard input in the place of '-'; it goes again if no document came of it."""
+    if "-" not in paths:
+        yield paths
+        return
+    from nemo_docs.library import inbox
+    from nemo_docs.library.extraction import Limits
+
+    kept = inbox.keep(library.path, standard_input(), title, max_bytes=Limits().file_bytes)
+    try:
+        yield [str(kept) if path == "-" else path for path in paths]
+    finally:
+        version = library.version(kept.parent.name, str(kept))
+        if version is None or version.path != str(kept):
+            inbox.discard(library.path, kept)
 
 
 def _password() -> str:

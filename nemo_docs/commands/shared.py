@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
@@ -58,15 +58,21 @@ def text_or_stdin(text: str) -> str:
         UsageError: There is nothing but white space, or standard input is not UTF-8.
     """
     if text == "-":
-        if sys.stdin.isatty():
-            click.echo("Reading from the terminal; end with Ctrl-D on a line of its own.", err=True)
         try:
-            text = sys.stdin.buffer.read().decode("utf-8")
+            text = standard_input().read().decode("utf-8")
         except UnicodeDecodeError as error:
             raise UsageError(f"Standard input is not UTF-8: {error.reason} at byte {error.start}.") from error
     if not text.strip():
         raise UsageError("The text is empty.", hint="Give it as an argument, or `-` to read standard input.")
     return text.strip()
+
+
+def standard_input() -> BinaryIO:
+    """Standard input in bytes; who types is told how to end."""
+    if sys.stdin.isatty():
+        end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
+        click.echo(f"Reading from the terminal; end with {end} on a line of its own.", err=True)
+    return sys.stdin.buffer
 
 
 def example(*lines: str) -> str:

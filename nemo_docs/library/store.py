@@ -22,6 +22,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from nemo_docs.errors import LibraryError, NothingFound
+from nemo_docs.library import inbox
 from nemo_docs.library.analysis import index_terms
 from nemo_docs.library.clean import CleanText
 from nemo_docs.library.migrations import migrations
@@ -282,9 +283,19 @@ class Library:
     def remove(self, document_handle: str) -> None:
         """Remove a document with all its versions, pages, texts and index rows. Its handle is not given again.
 
+        A file that a user gave stays; the copy of what came through standard input goes, before its row does.
+
         Raises:
             NothingFound: If there is no such document.
+            LibraryError: If the copy cannot be deleted; nothing is removed then.
         """
+        with database_errors(self.path):
+            paths = self._connection.execute(
+                "SELECT v.path FROM versions v JOIN documents d ON d.id = v.document WHERE d.handle = ?",
+                (document_handle,),
+            ).fetchall()
+        for row in paths:
+            inbox.discard(self.path, os.fsdecode(row["path"]))
         of_document = "IN (SELECT v.id FROM versions v JOIN documents d ON d.id = v.document WHERE d.handle = ?)"
         with self._transaction() as execute:
             if execute("SELECT 1 FROM documents WHERE handle = ?", (document_handle,)).fetchone() is None:

@@ -1,0 +1,102 @@
+"""Documents without a file of their own: what came through standard input is kept beside the library.
+
+Each stands in a folder named by the SHA-256 of its bytes, under its title, so that the same bytes are kept once and the
+ordinary path of a file takes them in. The trade-off is a second copy on the disk; it is what a page is read from again.
+Files are 0600, folders 0700. A copy goes when its document goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from nemo_docs.errors import LibraryError, Unreadable
+from nemo_docs.library.clean import clean_line
+
+_PIECE = 1 << 20
+_LONGEST_NAME = 200
+"""Bytes; file systems allow 255."""
+_NOT_IN_NAMES = re.compile(r'[/\\:*?"<>|]')
+
+
+def keep(library: Path, stream: BinaryIO, title: str, *, max_bytes: int) -> Path:
+    """Copy a stream into the inbox.
+
+    Args:
+        library: The library's database.
+        stream: Read to its end.
+        title: Becomes the file's name, and so the document's title; may be hostile.
+        max_bytes: More is refused.
+
+    Returns:
+        The file; the one that is there if these bytes are.
+
+    Raises:
+        Unreadable: If the stream is empty or too long.
+        LibraryError: If it cannot be written.
+    """
+    inbox = _inbox(library)
+    temporary = ""
+    try:
+        inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=inbox)
+        size, digest = 0, hashlib.sha256()
+        with os.fdopen(descriptor, "wb") as file:
+            while piece := stream.read(_PIECE):
+                size += len(piece)
+                if size > max_bytes:
+                    raise Unreadable(f"Standard input has more than {max_bytes:,} bytes.", hint="Split it.")
+                digest.update(piece)
+                file.write(piece)
+        if not size:
+            raise Unreadable("Standard input is empty: it has 0 bytes.", hint="Pipe a document into this command.")
+        folder = inbox / digest.hexdigest()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if held := sorted(folder.iterdir()):
+            return held[0]
+        file_of_its_own = folder / _name(title)
+        os.replace(temporary, file_of_its_own)
+        return file_of_its_own
+    except OSError as error:
+        raise LibraryError(
+            f"Standard input cannot be kept in {inbox}: {error.strerror or error}.",
+            hint="Check that the disk is not full and that the folder can be written.",
+        ) from error
+    finally:
+        if temporary:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+
+def discard(library: Path, path: str | Path) -> None:
+    """Delete a file if it stands in the inbox; any other is its owner's and stays.
+
+    Raises:
+        LibraryError: If it cannot be deleted.
+    """
+    folder = Path(os.path.realpath(Path(path).parent))
+    if folder.parent != _inbox(library):
+        return
+    try:
+        with suppress(FileNotFoundError):
+            (folder / Path(path).name).unlink()
+            folder.rmdir()
+    except OSError as error:
+        raise LibraryError(
+            f"The copy {clean_line(str(path))} cannot be deleted: {error.strerror or error}.", hint="Delete it by hand."
+        ) from error
+
+
+def _inbox(library: Path) -> Path:
+    return Path(os.path.realpath(library.parent)) / "inbox"
+
+
+def _name(title: str) -> str:
+    """A title as a file name: one that every system takes, that leads nowhere and is not hidden."""
+    name = _NOT_IN_NAMES.sub("_", clean_line(title)).strip(" .")
+    return name.encode()[:_LONGEST_NAME].decode(errors="ignore").strip() or "untitled"

@@ -1,0 +1,96 @@
+"""`nemo-docs add -`: a document from standard input is kept privately, once, and goes with its document."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nemo_docs.errors import ExitCode
+from tests.cli.conftest import NemoDocs, Result
+from tests.unit.library.conftest import pdf_bytes
+
+TEXT = "The rent is due on the first day of each month.\n\nThe notice period is three months.\n"
+Pipe = Callable[..., Result]
+
+
+@pytest.fixture
+def pipe(nemo_docs: NemoDocs, monkeypatch: pytest.MonkeyPatch) -> Pipe:
+    """Run a command with these bytes on standard input."""
+
+    def call(content: bytes | str, *arguments: str) -> Result:
+        data = content.encode() if isinstance(content, str) else content
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+        return nemo_docs(*arguments)
+
+    return call
+
+
+def copies(home: Path) -> list[Path]:
+    return [path for path in (home / "inbox").rglob("*") if path.is_file()]
+
+
+def test_a_document_comes_in_and_goes_with_its_copy(pipe: Pipe, nemo_docs: NemoDocs, home: Path) -> None:
+    done = pipe(TEXT, "add", "-", "--title", "lease.md")
+    assert (done.code, done.out) == (0, "a   lease.md: 1 page, en\n")
+    assert "three months" in nemo_docs("show", "lease.md:1").out
+    (copy,) = copies(home)
+    assert copy.read_text() == TEXT
+    if os.name == "posix":
+        assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+        assert {stat.S_IMODE(folder.stat().st_mode) for folder in (copy.parent, copy.parent.parent)} == {0o700}
+    assert nemo_docs("remove", "a").code == 0
+    assert [*(home / "inbox").iterdir()] == []
+
+
+def test_the_same_bytes_again_are_here_already(pipe: Pipe, nemo_docs: NemoDocs, home: Path) -> None:
+    assert pipe(TEXT, "add", "-").out == "a   stdin.txt: 1 page, en\n"
+    for title in ("stdin.txt", "other.txt"):
+        assert pipe(TEXT, "add", "-", "--title", title).out == "a   stdin.txt: already here\n"
+    assert len(copies(home)) == 1
+    assert pipe("Another text, called the same.", "add", "-").out.startswith("b   stdin.txt")
+    assert nemo_docs("remove", "a").code == 0
+    assert [copy.read_text() for copy in copies(home)] == ["Another text, called the same."]
+
+
+def test_a_file_that_is_in_the_library_needs_no_copy(
+    pipe: Pipe, nemo_docs: NemoDocs, home: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "lease.txt"
+    file.write_text(TEXT)
+    assert pipe(TEXT, "add", str(file), "-").out == "a   lease.txt: 1 page, en\na   lease.txt: already here\n"
+    assert copies(home) == []
+    assert nemo_docs("remove", "a").code == 0
+    assert file.exists(), "a user's own file stays"
+
+
+def test_a_pdf_may_come_through_a_pipe(pipe: Pipe) -> None:
+    assert pipe(pdf_bytes(["The first page.", "The second one."]), "add", "-").out.startswith("a   stdin.txt: 2 pages")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02" * 99, b"%PDF-1.4 and nothing else"])
+def test_what_cannot_be_read_leaves_no_copy(pipe: Pipe, nemo_docs: NemoDocs, home: Path, content: bytes) -> None:
+    done = pipe(content, "add", "-")
+    assert done.code == ExitCode.FAILED
+    assert done.err.startswith("Error: ")
+    assert [*(home / "inbox").iterdir()] == []
+    assert nemo_docs("list").out == ""
+
+
+@pytest.mark.parametrize("title", ["../../evil.txt", "/etc/motd", "..", "", "C:\\x", ".hidden", "\x1b[2J\n", "é" * 300])
+def test_a_title_never_leads_out_of_the_inbox(pipe: Pipe, home: Path, title: str) -> None:
+    assert pipe(TEXT, "add", "-", "--title", title).code == 0
+    (copy,) = copies(home)
+    assert copy.parent.parent == home / "inbox"
+    assert not copy.name.startswith(".")
+
+
+@pytest.mark.parametrize("arguments", [("lease.txt", "--title", "x"), ("-", "--password")])
+def test_options_that_mean_nothing_together_are_refused(pipe: Pipe, home: Path, arguments: tuple[str, ...]) -> None:
+    done = pipe(TEXT, "add", *arguments)
+    assert done.code == ExitCode.USAGE
+    assert not home.exists()
