@@ -27,7 +27,7 @@ from nemo_docs.backends.base import Backend, Cancelled, never
 from nemo_docs.backends.stopping import StopStrings
 from nemo_docs.engine.protocol import Free, Request, Sampling
 from nemo_docs.errors import ContextExceeded
-from nemo_docs.library.languages import detect
+from nemo_docs.library.languages import detect_question
 from nemo_docs.library.records import PassageScore
 
 QUOTES_OF_ONE_WINDOW = 3
@@ -225,5 +225,5 @@ class _Asking:
 
 def answer_language(question: str, wanted: str) -> str:
     """The language to answer in: the one asked for, else the question's, else English."""
-    found = detect(question) if wanted == "auto" else wanted
+    found = detect_question(question) if wanted == "auto" else wanted
     return found if found in LANGUAGE_RULES else "en"

@@ -197,6 +197,9 @@ class Coverage:
 
     documents: int
     pages_read: int
+    """To the end."""
+    pages_in_part: int
+    """Begun and not read to the end, because a window ended on them."""
     pages_total: int
     """Of the documents asked about, pages without text included."""
     pages_without_text: int

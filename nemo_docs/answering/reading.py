@@ -92,13 +92,11 @@ def coverage(sources: Sequence[Source], windows: Sequence[Window], read: Sequenc
     """What was read out of what there is."""
     seen = {id(window) for window in read}
     missed = [window for window in windows if id(window) not in seen]
-    unread = {
-        (segment.source.handle, s.page.number) for w in missed for segment in w.segments for s in segment.stretches
-    }
-    pages_read = sum(len(source.pages) for source in sources) - len(unread)
+    unread, begun = _pages(missed), _pages(read)
     return Coverage(
         documents=len(sources),
-        pages_read=pages_read,
+        pages_read=sum(len(source.pages) for source in sources) - len(unread),
+        pages_in_part=len(unread & begun),
         pages_total=sum(source.pages_total for source in sources),
         pages_without_text=sum(source.pages_without_text for source in sources),
         tokens_read=sum(window.tokens for window in read),
@@ -111,6 +109,13 @@ def coverage(sources: Sequence[Source], windows: Sequence[Window], read: Sequenc
             for segment in window.segments
         ),
     )
+
+
+def _pages(windows: Sequence[Window]) -> set[tuple[str, int]]:
+    """The pages that these windows hold anything of, as (document, page)."""
+    return {
+        (segment.source.handle, s.page.number) for w in windows for segment in w.segments for s in segment.stretches
+    }
 
 
 def note(window: Window) -> WindowNote:

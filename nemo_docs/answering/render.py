@@ -109,9 +109,11 @@ def _time(plan: Plan) -> str:
 def coverage_line(answer: Answer) -> str:
     """What was read, and what was not."""
     coverage = answer.coverage
-    line = (
-        f"Read {coverage.pages_read:,} of {_count(coverage.pages_total, 'page')} "
-        f"({coverage.tokens_read:,} of {coverage.tokens_total:,} tokens) of {_count(coverage.documents, 'document')}"
+    line = f"Read {coverage.pages_read:,} of {_count(coverage.pages_total, 'page')}"
+    if coverage.pages_in_part:
+        line += f" and {coverage.pages_in_part:,} in part"
+    line += (
+        f" ({coverage.tokens_read:,} of {coverage.tokens_total:,} tokens) of {_count(coverage.documents, 'document')}"
     )
     if coverage.pages_without_text:
         line += f"; {_count(coverage.pages_without_text, 'page')} without text"

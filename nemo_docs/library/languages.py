@@ -15,6 +15,7 @@ LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi")
 """ISO 639-1 codes that the product knows."""
 UNKNOWN = "und"
 _RELATIVES = {"wuu": "zh", "yue": "zh", "arz": "ar", "ary": "ar", "apc": "ar", "pcm": "en"}
+_SCRIPTS = {"CJK": "zh", "DEVANAGARI": "hi", "ARABIC": "ar"}
 _SAMPLE_CHARACTERS = 20_000
 _FEWEST_LETTERS = 12
 """Fewer letters than this name no language, unless their script does."""
@@ -34,6 +35,18 @@ def detect(text: str) -> str:
     code, confidence = _identifier().classify(sample)
     code = _RELATIVES.get(code, code)
     return code if code in LANGUAGES and confidence >= _LEAST_CONFIDENCE else UNKNOWN
+
+
+def detect_question(text: str) -> str:
+    """The language of a text as short as a question; where it is too short, its script decides, or "und"."""
+    found = detect(text)
+    if found != UNKNOWN:
+        return found
+    names = [unicodedata.name(c, "") for c in text if c.isalpha()]
+    for script, language in _SCRIPTS.items():
+        if 2 * sum(name.startswith(script) for name in names) > len(names):
+            return language
+    return UNKNOWN
 
 
 def _by_script(letters: list[str]) -> str:

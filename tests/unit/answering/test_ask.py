@@ -288,3 +288,11 @@ def test_a_question_about_something_else_is_not_answered(default_model: Path, tm
     answer = answer_of(asked(backend, [RIGHTS], "Who won the world cup of football in 2018?"))
     assert (answer.finish, answer.text, answer.citations) == ("none", NOT_SAID["en"], ())
     assert answer.coverage.pages_read == answer.coverage.pages_total
+
+
+def test_a_page_on_which_a_window_ends_is_read_in_part(open_backend: OpenBackend) -> None:
+    page = "The tenant pays the fee in March. " * 12 + "The garden belongs to the dogs. " * 12
+    answer = answer_of(asked(open_backend(effective=160), [source_of(page)], "Whose garden is it, the dogs'?"))
+    coverage = answer.coverage
+    assert coverage.windows < coverage.windows_total
+    assert (coverage.pages_read, coverage.pages_in_part, coverage.pages_total) == (0, 1, 1)

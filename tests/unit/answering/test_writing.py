@@ -34,7 +34,7 @@ def written(*pieces: str, reason: str = "stop") -> tuple[Answer, list[AnswerEven
         for event in writing.follow(each)
     ]
     events += writing.close()
-    return transcript.answer("?", "en", "model", Coverage(1, 1, 1, 0, 9, 9, 1, 1)), events
+    return transcript.answer("?", "en", "model", Coverage(1, 1, 0, 1, 0, 9, 9, 1, 1)), events
 
 
 def test_marks_stand_directly_behind_their_sentences() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nemo_docs.library.languages import LANGUAGES, detect
+from nemo_docs.library.languages import LANGUAGES, detect, detect_question
 from nemo_docs.library.samples import samples_folder
 
 
@@ -24,3 +24,19 @@ def test_detect_names_no_language_without_reason(text: str) -> None:
 
 def test_detect_knows_japanese_beside_latin() -> None:
     assert detect("GPUの速度を測る方法について") == "ja"
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [
+        ("शिक्षा का अधिकार किसे है?", "hi"),
+        ("谁有权受教育？", "zh"),
+        ("誰有權受教育?", "zh"),
+        ("教育を受ける権利は誰にありますか？", "ja"),
+        ("من له الحق في التعليم؟", "ar"),
+        ("Qui a droit à l'éducation ?", "fr"),
+        ("Why?", "und"),
+    ],
+)
+def test_the_script_decides_where_a_question_is_too_short(question: str, language: str) -> None:
+    assert detect_question(question) == language
