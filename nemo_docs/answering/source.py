@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from nemo_docs.answering.events import Span
@@ -26,6 +26,8 @@ class Source:
     """Pages asked about, those without text included."""
     passages: tuple[Passage, ...] = ()
     """All passages of these pages, in order."""
+    page_tokens: dict[str, list[int]] = field(default_factory=dict, compare=False, repr=False)
+    """Tokens of each page in a window, by the tokenizer's fingerprint; counted once for all questions."""
 
     @property
     def pages_without_text(self) -> int:

@@ -114,7 +114,10 @@ class Window:
 def windows_of(source: Source, tokenizer: Tokenizer, limit: int) -> list[Window]:
     """Cut one document into windows of at most `limit` tokens each."""
     whole = [Stretch(page, 0, len(page.text)) for page in source.pages]
-    sizes = tokenizer.counts([_as_packed(source, stretch) for stretch in whole])
+    sizes = source.page_tokens.get(tokenizer.fingerprint)
+    if sizes is None:
+        sizes = tokenizer.counts([_as_packed(source, stretch) for stretch in whole])
+        source.page_tokens[tokenizer.fingerprint] = sizes
     runs: list[list[Stretch]] = []
     lengths: list[int] = []
     for page, size in zip(whole, sizes, strict=True):

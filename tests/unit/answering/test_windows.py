@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +63,20 @@ def test_every_quotable_token_knows_its_characters(tokenizer: Tokenizer, source:
 def meet(token: bytes, place: bytes) -> bool:
     """Whether a token spells its place: all of it, a part of a character, or more than the page holds."""
     return token in place or place in token or any(token.startswith(place[n:]) for n in range(1, len(place)))
+
+
+@relaxed
+@given(source=sources(), limit=limits, before=limits)
+def test_windows_are_the_same_whatever_was_cut_before(
+    tokenizer: Tokenizer, tekken: Tokenizer, source: Source, limit: int, before: int
+) -> None:
+    def cut(source: Source) -> list[tuple[int, ...]]:
+        return [window.segments[0].ids for window in windows_of(source, tokenizer, limit)]
+
+    fresh = cut(replace(source, page_tokens={}))
+    windows_of(source, tekken, before)
+    windows_of(source, tokenizer, before)
+    assert cut(source) == fresh
 
 
 @relaxed
