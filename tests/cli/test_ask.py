@@ -31,8 +31,8 @@ ANSWER = {
     "claims": "v event start end verdict citations reasons",
     "citations": "marker document title passage text spans",
     "spans": "page start end text_sha256",
-    "coverage": "documents pages_read pages_total pages_without_text tokens_read tokens_total windows windows_total"
-    " left_out",
+    "coverage": "documents pages_read pages_in_part pages_total pages_without_text tokens_read tokens_total windows"
+    " windows_total left_out",
     "timing": "tokens_cached tokens_prefilled first_quote_s first_answer_s total_s tokens_per_s",
 }
 FIELDS = {
