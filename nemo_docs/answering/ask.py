@@ -191,6 +191,8 @@ class _Asking:
         for event in self._backend.run(request, lambda: writing.is_circling or stop.is_met or self._cancelled()):
             for kept in stop.follow(event):
                 yield from writing.follow(kept)
+        if stop.is_met and transcript.finish == "cancelled":  # by us, behind the answer's end
+            transcript.finish = "stop"
         yield from writing.close()
 
     def _answer_prompt(self, windows: Sequence[Window], transcript: Transcript) -> tuple[tuple[int, ...], ...]:

@@ -95,7 +95,7 @@ class Progress(Event):
 
     event: ClassVar[str] = "progress"
     stage: str
-    """`loading`, `searching`, `reading` or `answering`."""
+    """`loading`, `searching` or `reading`."""
     window: int = 0
     """From 1."""
     windows: int = 0
