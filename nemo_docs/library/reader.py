@@ -69,6 +69,11 @@ class LibraryReader:
             self._connection.close()
             self._connection = None
 
+    def damage(self) -> str:
+        """What SQLite finds wrong with the file; empty if it is sound. Reads all of it."""
+        found = [str(row[0]) for row in self._rows("PRAGMA quick_check(1)")]
+        return "" if found == ["ok"] else "".join(found)
+
     def documents(self) -> list[Document]:
         """All documents in the order of their handles, each with its current version."""
         return [_document(row) for row in self._rows(_DOCUMENTS)]
