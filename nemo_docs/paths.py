@@ -40,7 +40,7 @@ class Paths:
         """
         home = (os.environ if environ is None else environ).get("NEMO_DOCS_HOME", "")
         if home:
-            return cls._under(Path(home).expanduser().absolute())
+            return cls._under(expanded(home).absolute())
         import platformdirs  # 15 ms: not for those who set a home
 
         data = platformdirs.user_data_path(_APP, appauthor=False)
@@ -65,6 +65,11 @@ class Paths:
             kv=home / "kv",
             state=home / "state",
         )
+
+
+def expanded(text: str) -> Path:
+    """A path as a user types it: `~` is his home; `~name` of nobody stays as it is, and then is not there."""
+    return Path(os.path.expanduser(text))
 
 
 def private_folder(folder: Path) -> Path:

@@ -25,6 +25,7 @@ from nemo_docs.model.weights.fingerprint import FingerprintCache
 from nemo_docs.model.weights.gguf import GgufWeights
 from nemo_docs.model.weights.huggingface import CONFIG, HuggingFaceWeights
 from nemo_docs.model.weights.native import PARAMS, NativeWeights
+from nemo_docs.paths import expanded
 
 
 class ModelFiles:
@@ -159,7 +160,7 @@ def open_model(
                 f"The model {text} is not on this machine.", hint=f"Fetch it with: nemo-docs model pull {text}"
             )
         return ModelFiles(folder, name=text, template=template, cache_dir=cache_dir)
-    path = Path(path_or_name).expanduser()
+    path = expanded(text)
     if os.path.exists(path):  # unlike Path.exists, False for a name that no file can have
         return ModelFiles(path, template=template, cache_dir=cache_dir)
     if isinstance(path_or_name, Path) or path.name != text:
