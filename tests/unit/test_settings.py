@@ -151,6 +151,16 @@ def test_file_and_folders_are_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(config.parent.parent.stat().st_mode) == 0o700
 
 
+def test_settings_behind_a_link_are_changed_where_they_are(paths: Paths, tmp_path: Path) -> None:
+    kept = tmp_path / "dotfiles.toml"
+    kept.write_text("# mine\n")
+    paths.config.symlink_to(kept)
+    settings_file.set_value(paths.config, "seed", "3")
+    assert paths.config.is_symlink()
+    assert kept.read_text() == "# mine\nseed = 3\n"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
 def test_models_folder_moves_the_models_and_nothing_else(paths: Paths, tmp_path: Path) -> None:
     found = load(paths, models_folder=str(tmp_path / "big"))
     assert found.paths.models == tmp_path / "big"
