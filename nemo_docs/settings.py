@@ -19,7 +19,7 @@ from nemo_docs.errors import SettingsError
 from nemo_docs.paths import Paths, expanded
 
 LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi")
-"""ISO 639-1 codes of the languages that answers are written in."""
+"""ISO 639-1 codes of the languages that the product reads and answers in."""
 
 
 class Kind(Protocol):

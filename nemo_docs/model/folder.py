@@ -19,6 +19,7 @@ from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.inventory import MANIFEST, added_models
 from nemo_docs.model.template import Template, recognise, template_for
 from nemo_docs.model.tokenizers.base import Tokenizer
+from nemo_docs.model.tokenizers.tekken import TEKKEN
 from nemo_docs.model.weights.base import WeightSource
 from nemo_docs.model.weights.fields import integer, read_json
 from nemo_docs.model.weights.fingerprint import FingerprintCache
@@ -92,7 +93,7 @@ class ModelFiles:
         return template_for(name, self.tokenizer, system=system)
 
     def _has_tekken(self) -> bool:
-        return (self.path / "tekken.json").is_file()
+        return (self.path / TEKKEN).is_file()
 
     def _open_tokenizer(self) -> Tokenizer:
         if isinstance(self.weights, GgufWeights):
@@ -100,7 +101,7 @@ class ModelFiles:
 
             return gguf_tokenizer(self.weights)
         if self._has_tekken():
-            from nemo_docs.model.tokenizers.tekken import TEKKEN, TekkenTokenizer
+            from nemo_docs.model.tokenizers.tekken import TekkenTokenizer
 
             return TekkenTokenizer(self.path / TEKKEN)
         from nemo_docs.model.tokenizers.bytelevel import ByteLevelTokenizer

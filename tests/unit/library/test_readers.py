@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.errors import Unreadable
-from nemo_docs.library.languages import LANGUAGES
 from nemo_docs.library.readers import READERS, load_reader, reader_name
 from nemo_docs.library.readers.text import TextReader, cut_pages, decode
 from nemo_docs.library.samples import samples_folder
+from nemo_docs.settings import LANGUAGES
 
 MakePdf = Callable[..., bytes]
 
