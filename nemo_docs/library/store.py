@@ -284,6 +284,7 @@ class Library:
 
         Raises:
             NothingFound: If there is no such document.
+            LibraryError: If another program goes on reading: the document is gone, but the log still holds its words.
         """
         of_document = "IN (SELECT v.id FROM versions v JOIN documents d ON d.id = v.document WHERE d.handle = ?)"
         with self._transaction() as execute:
@@ -306,7 +307,13 @@ class Library:
         with database_errors(self.path):
             # executescript runs it to its end; execute would give back a single page
             self._connection.executescript("PRAGMA incremental_vacuum")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            (is_busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise LibraryError(
+                f"Document {document_handle} is removed, but its words stay in {self.path}-wal while others read the "
+                "library.",
+                hint="End the other nemo-docs; the next `nemo-docs add` or `remove` then empties that file.",
+            )
 
     def _version(self, where: str, *values: Any) -> Version | None:
         row = self._connection.execute(
