@@ -162,6 +162,7 @@ def with_stream(pdf: bytes, old: bytes, new: bytes) -> bytes:
     [
         (b"3 Tr (Hidden.) Tj T* 0 Tr (Seen.) Tj", "Seen."),
         (b"(Seen.) Tj T* 3 Tr (Hidden.) Tj", "Seen."),
+        (b"/Three Tr (Seen.) Tj", "Seen."),
         (b"q 3 Tr (Hidden.) Tj Q T* (Seen.) Tj", "Seen."),
         (b"(Seen.) Tj 0 5000 Td (Hidden.) Tj", "Seen."),
         (b"(Seen.) Tj 5000 -14 Td (Hidden.) Tj", "Seen."),
