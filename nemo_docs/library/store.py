@@ -24,9 +24,7 @@ from sqlite_utils import Database
 from nemo_docs.errors import LibraryError, NothingFound
 from nemo_docs.library.analysis import index_terms
 from nemo_docs.library.clean import CleanText
-from nemo_docs.library.migrations import migrations
-from nemo_docs.library.passages import passage_spans
-from nemo_docs.library.reader import (
+from nemo_docs.library.connection import (
     BUSY_TIMEOUT_S,
     SCHEMA_VERSION,
     check_schema,
@@ -34,6 +32,8 @@ from nemo_docs.library.reader import (
     is_file,
     path_to_column,
 )
+from nemo_docs.library.migrations import migrations
+from nemo_docs.library.passages import passage_spans
 from nemo_docs.library.records import PageStatus, VersionStatus
 
 
