@@ -15,9 +15,8 @@
     │   ├── WeightsCorrupt
     │   ├── DoesNotFit          disk or memory cannot hold it
     │   └── PullFailed
-    ├── EngineError          1
-    │   └── ContextExceeded     the prompt is longer than the window
-    └── BackendError         1
+    └── EngineError          1
+        └── ContextExceeded     the prompt is longer than the window
 
 A message is one sentence that says what is wrong, with its value; the hint says what to do. Assertions are for our own
 bugs, never for user input, files or weights.
@@ -123,7 +122,3 @@ class EngineError(NemoDocsError):
 
 class ContextExceeded(EngineError):
     """A prompt and its answer need more tokens than the window holds."""
-
-
-class BackendError(NemoDocsError):
-    """Whatever generates text failed."""

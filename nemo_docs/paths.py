@@ -40,7 +40,7 @@ class Paths:
         """
         home = (os.environ if environ is None else environ).get("NEMO_DOCS_HOME", "")
         if home:
-            return cls._under(Path(home).expanduser().absolute())
+            return cls._under(expanded(home).absolute())
         import platformdirs  # 15 ms: not for those who set a home
 
         data = platformdirs.user_data_path(_APP, appauthor=False)
@@ -67,6 +67,11 @@ class Paths:
         )
 
 
+def expanded(text: str) -> Path:
+    """A path as a user types it: `~` is his home; `~name` of nobody stays as it is, and then is not there."""
+    return Path(os.path.expanduser(text))
+
+
 def private_folder(folder: Path) -> Path:
     """Make `folder` and its missing parents, readable by their owner alone (0700), and return it.
 
@@ -89,3 +94,24 @@ def private_folder(folder: Path) -> Path:
             f"The folder {folder} cannot be written.", hint="Change its mode, or set NEMO_DOCS_HOME to another folder."
         )
     return folder
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file whole: readable by its owner alone (0600), and after a crash the old text or the new one.
+
+    A link stays a link: what it leads to is replaced. The folder must be there (`private_folder`).
+
+    Raises:
+        OSError: It cannot be written; the old file stays, and nothing beside it.
+    """
+    import tempfile
+
+    target = Path(os.path.realpath(path))
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

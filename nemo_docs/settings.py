@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nemo_docs.errors import SettingsError
-from nemo_docs.paths import Paths
+from nemo_docs.paths import Paths, expanded
 
 LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi")
-"""ISO 639-1 codes of the languages that answers are written in."""
+"""ISO 639-1 codes of the languages that the product reads and answers in."""
 
 
 class Kind(Protocol):
@@ -130,7 +130,7 @@ class Settings:
 
     model: str = _setting("smollm2", Word("the name of a model, or the path of its folder"), "Model that answers.")
     device: str = _setting(
-        "auto", Word("auto, cpu, mps, cuda or cuda:N", r"auto|cpu|mps|cuda(:\d+)?"), "Where the model runs."
+        "auto", Word("auto, cpu, mps, cuda or cuda:N", r"auto|cpu|mps|cuda(:[0-9]{1,2})?"), "Where the model runs."
     )
     precision: str = _setting("auto", Choice(("auto", "fp32", "bf16")), "Number format of the model's arithmetic.")
     threads: int = _setting(0, Number(0, 1024, whole=True), "CPU threads; 0 lets torch decide.")
@@ -194,7 +194,7 @@ def load(
             take(name, value, f"option --{name.replace('_', '-')}")
     settings = Settings(**values)
     if settings.models_folder:
-        paths = replace(paths, models=Path(settings.models_folder).expanduser().absolute())
+        paths = replace(paths, models=expanded(settings.models_folder).absolute())
     return Configuration(settings, origins, paths)
 
 
@@ -218,7 +218,7 @@ def check(name: str, value: object, origin: str) -> Any:
     kind = _field(name, origin).metadata["kind"]
     try:
         return kind(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a whole number of TOML may be too long for a float
         raise SettingsError(f"{name} = {value!r} ({origin}) must be {kind}.") from None
 
 
@@ -267,7 +267,7 @@ def read_text(path: Path) -> str:
 def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits, which tomllib lets through
         raise SettingsError(
             f"The settings file {path} is not valid TOML: {error}.", hint="Mend that line, or remove the file."
         ) from error

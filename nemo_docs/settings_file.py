@@ -6,13 +6,11 @@ old one.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nemo_docs.errors import SettingsError
-from nemo_docs.paths import private_folder
+from nemo_docs.paths import private_folder, write_private
 from nemo_docs.settings import check, read_text, shown
 
 if TYPE_CHECKING:
@@ -61,15 +59,8 @@ def _open(path: Path) -> TOMLDocument:
 def _write(path: Path, document: TOMLDocument) -> None:
     import tomlkit
 
-    folder = private_folder(path.parent)
+    private_folder(path.parent)
     try:
-        descriptor, name = tempfile.mkstemp(dir=folder, prefix=".config-", suffix=".toml")  # mode 0600
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(tomlkit.dumps(document))
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_private(path, tomlkit.dumps(document))
     except OSError as error:
         raise SettingsError(f"The settings file {path} cannot be written: {error.strerror or error}.") from error

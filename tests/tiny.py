@@ -36,27 +36,11 @@ class RandomWeights:
 
     def __init__(self, config: ModelConfig = TINY, seed: int = 0) -> None:
         self.config = config
-        self._seed = seed
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        c = self.config
-        width, kv_width = c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim
-        shapes = {
-            "tok_embeddings": (c.vocab_size, c.dim),
-            "output": (c.vocab_size, c.dim),
-            "wq": (width, c.dim),
-            "wk": (kv_width, c.dim),
-            "wv": (kv_width, c.dim),
-            "wo": (c.dim, width),
-            "w1": (c.hidden_dim, c.dim),
-            "w2": (c.dim, c.hidden_dim),
-            "w3": (c.hidden_dim, c.dim),
-        }
-        return shapes.get(name.removesuffix(".weight").split(".")[-1], (c.dim,))
+        self._seed, self._shapes = seed, expected_shapes(config)
 
     def load(self, name: str, *, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         generator = torch.Generator().manual_seed(hash((self._seed, *name.encode())) % 2**31)
-        shape = self.shape(name)
+        shape = self._shapes[name]
         spread = torch.randn(shape, generator=generator)
         return (1 + 0.1 * spread if len(shape) == 1 else spread * shape[-1] ** -0.5).to(device, dtype)
 

@@ -18,7 +18,7 @@ from nemo_docs.answering.evidence import QUOTE_TOKENS, Evidence
 from nemo_docs.answering.prompt import LANGUAGE_RULES, NOT_SAID, SCAFFOLDING, Prompts
 from nemo_docs.answering.quoting import Quoting, quoting_steps
 from nemo_docs.answering.ranking import Candidate, by_likelihood, by_words, doubt
-from nemo_docs.answering.reading import Reading, coverage, cut, note, order, window_limit
+from nemo_docs.answering.reading import coverage, cut, note, order, window_limit
 from nemo_docs.answering.source import Source
 from nemo_docs.answering.transcript import Transcript
 from nemo_docs.answering.windows import Window
@@ -133,17 +133,17 @@ class _Asking:
                 hint="Shorten the question, or choose a smaller window with --window.",
             )
 
-    def plan(self, windows: Sequence[Window], reading: Reading, limit: int) -> Plan:
+    def plan(self, windows: Sequence[Window], chosen: Sequence[Window], limit: int) -> Plan:
         """What will be read."""
         speed = self._backend.reading_speed
-        cached = sum(map(self._cached, reading.chosen))
-        tokens = sum(window.tokens for window in reading.chosen) - cached
+        cached = sum(map(self._cached, chosen))
+        tokens = sum(window.tokens for window in chosen) - cached
         return Plan(
             question=self._question,
             documents=len(self._sources),
             pages=sum(source.pages_total for source in self._sources),
             tokens=sum(window.tokens for window in windows),
-            windows=tuple(note(window) for window in reading.chosen),
+            windows=tuple(note(window) for window in chosen),
             window_tokens=limit,
             tokens_cached=cached,
             budget_s=self._options.budget_s,
@@ -151,25 +151,23 @@ class _Asking:
             model=self._backend.name,
         )
 
-    def quote(self, reading: Reading, candidates: Sequence[Candidate], transcript: Transcript) -> Iterator[AnswerEvent]:
+    def quote(
+        self, chosen: Sequence[Window], candidates: Sequence[Candidate], transcript: Transcript
+    ) -> Iterator[AnswerEvent]:
         """Read windows one after the other, as many as the budget allows, and quote from each."""
         refusal, doubted = self.prompts.not_said(self.language), doubt(candidates, self._question)
-        for number, window in enumerate(reading.chosen, start=1):
+        for number, window in enumerate(chosen, start=1):
             if number > 1 and not self._affordable(window, transcript):
-                done = f"{number - 1} of {len(reading.chosen)} windows"
+                done = f"{number - 1} of {len(chosen)} windows"
                 yield Warn(f"The budget of {self._options.budget_s:g} s allowed {done}; --budget allows more.")
                 return
-            evidence = Evidence(window, candidates)
-            if len(reading.chosen) == 1:
-                quotes = QUOTES_OF_ONE_WINDOW
-            else:
-                quotes = QUOTES_OF_THE_BEST_WINDOW if number == 1 else 1
-            quotes = min(quotes, MOST_QUOTES - len(transcript.quotes))
+            quotes = min(_quotes_of(number, len(chosen)), MOST_QUOTES - len(transcript.quotes))
             if not quotes:
                 return
+            evidence = Evidence(window, candidates)
             steps = quoting_steps(evidence, self.prompts, quotes, refusal, doubted)
             asked = self.prompts.quotes_wanted(window, self._question)
-            quoting = Quoting(evidence, transcript, number, len(reading.chosen))
+            quoting = Quoting(evidence, transcript, number, len(chosen))
             for event in self._backend.run(Request(self.prompts.window(window, asked), tuple(steps)), self._cancelled):
                 yield from quoting.follow(event)
             if self._cancelled():
@@ -194,6 +192,8 @@ class _Asking:
         for event in self._backend.run(request, lambda: writing.is_circling or stop.is_met or self._cancelled()):
             for kept in stop.follow(event):
                 yield from writing.follow(kept)
+        if stop.is_met and transcript.finish == "cancelled":  # by us, behind the answer's end
+            transcript.finish = "stop"
         yield from writing.close()
 
     def _answer_prompt(self, windows: Sequence[Window], transcript: Transcript) -> tuple[tuple[int, ...], ...]:
@@ -221,6 +221,13 @@ class _Asking:
         preamble = self.prompts.preamble
         held = self._backend.tokens_cached(chain([preamble], (segment.ids for segment in window.segments)))
         return max(0, held - len(preamble))
+
+
+def _quotes_of(number: int, windows: int) -> int:
+    """How many quotes the window of that number may give, among so many."""
+    if windows == 1:
+        return QUOTES_OF_ONE_WINDOW
+    return QUOTES_OF_THE_BEST_WINDOW if number == 1 else 1
 
 
 def answer_language(question: str, wanted: str) -> str:

@@ -97,7 +97,7 @@ class Progress(Event):
 
     event: ClassVar[str] = "progress"
     stage: str
-    """`planning`, `loading`, `searching`, `reading` or `answering`."""
+    """`planning`, `loading`, `searching` or `reading`."""
     window: int = 0
     """From 1."""
     windows: int = 0

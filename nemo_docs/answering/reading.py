@@ -8,7 +8,6 @@ allows. What is not read is named.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nemo_docs.answering.events import Coverage, LeftOut, WindowNote
 from nemo_docs.answering.ranking import Candidate
@@ -61,31 +60,22 @@ def cut(sources: Sequence[Source], backend: Backend, limit: int, *, pack: bool) 
     return [window for source in sources for window in windows_of(source, tokenizer, limit)]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Windows in the order in which they are worth reading, and those that are not."""
-
-    chosen: tuple[Window, ...]
-    """To be read, best first."""
-    rest: tuple[Window, ...]
-    """Not to be read: none of the best sentences is in them."""
-
-
-def order(windows: Sequence[Window], candidates: Sequence[Candidate]) -> Reading:
-    """Order windows by their best sentence.
+def order(windows: Sequence[Window], candidates: Sequence[Candidate]) -> list[Window]:
+    """The windows that are worth reading, in the order of their best sentence.
 
     Args:
         windows: All of them.
         candidates: Sentences, best first.
+
+    Returns:
+        Those that hold some of the best sentences; all, in their own order, where no sentence tells.
     """
     home = {id(segment): n for n, window in enumerate(windows) for segment in window.segments}
     top = max((candidate.words for candidate in candidates), default=0.0)
     # a sentence that shares no word with the question says nothing about where to look
     best = (c for c in candidates[:SENTENCES] if c.words > 0.0 and c.words >= WORTH_READING * top)
-    ranked = list(dict.fromkeys(home[id(candidate.segment)] for candidate in best))
-    chosen = ranked or list(range(len(windows)))
-    rest = sorted(set(range(len(windows))) - set(chosen))
-    return Reading(tuple(windows[n] for n in chosen), tuple(windows[n] for n in rest))
+    ranked = dict.fromkeys(home[id(candidate.segment)] for candidate in best)
+    return [windows[n] for n in ranked] or list(windows)
 
 
 def coverage(sources: Sequence[Source], windows: Sequence[Window], read: Sequence[Window]) -> Coverage:

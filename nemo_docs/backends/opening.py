@@ -49,7 +49,13 @@ def open_backend(
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        where = place(files.config, device=settings.device, precision=settings.precision, kv_memory=settings.kv_memory)
+        where = place(
+            files.config,
+            window_tokens=min(settings.window or files.effective_window_tokens, files.window_tokens),
+            device=settings.device,
+            precision=settings.precision,
+            kv_memory=settings.kv_memory,
+        )
         model = Transformer(files.weights, device=where.device, dtype=where.dtype, on_layer=on_layer)
         return Engine(
             model,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import shutil
 import sqlite3
 import stat
@@ -126,7 +127,8 @@ def _modes(paths: Paths) -> Check:
     ]
     if open_to_others:
         listed = ", ".join(str(path) for path in open_to_others)
-        return Check("privacy", Status.WARNING, f"others may read {listed}", f"chmod go-rwx {listed}")
+        command = shlex.join(["chmod", "go-rwx", *map(str, open_to_others)])
+        return Check("privacy", Status.WARNING, f"others may read {listed}", command)
     return Check("privacy", Status.OK, "files and folders are readable by their owner alone")
 
 
@@ -138,14 +140,11 @@ def _library(path: Path) -> Check:
     try:
         with LibraryReader(path) as library:
             documents = library.documents()
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            (found,) = connection.execute("pragma quick_check(1)").fetchone()
+            damage = library.damage()
     except NemoDocsError as error:
         return Check("library", Status.BROKEN, error.message, error.hint)
-    except sqlite3.Error as error:
-        found = str(error)
-    if found != "ok":
-        return Check("library", Status.BROKEN, f"{path} is damaged: {found}", "Restore it from a copy.")
+    if damage:
+        return Check("library", Status.BROKEN, f"{path} is damaged: {damage}", "Restore it from a copy.")
     pages = sum(document.pages for document in documents)
     unread = sum(document.pages_read < document.pages for document in documents)
     detail = f"{path}, {size(path.stat().st_size)}, {len(documents)} documents, {pages:,} pages, sound"
@@ -156,12 +155,13 @@ def _library(path: Path) -> Check:
 
 def _torch() -> Check:
     """Ask in a process of its own: a broken build can end the process that imports it."""
-    command = [sys.executable, "-c", _TORCH_PROBE]
+    command = [sys.executable, "-P", "-c", _TORCH_PROBE]  # -P: a torch.py where the user stands is not torch
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
         version, device, name, threads = json.loads(answer.stdout)
     except (subprocess.SubprocessError, ValueError) as error:
-        reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
+        said = str(error.stderr or "") if isinstance(error, subprocess.CalledProcessError) else ""
+        reason = (said.strip() or str(error)).splitlines()[-1]
         return Check("torch", Status.BROKEN, f"cannot be used: {reason}", "Install torch again.")
     return Check("torch", Status.OK, f"{version} on {f'{device} ({name})' if name else device}, {threads} threads")
 

@@ -10,6 +10,7 @@ import click
 
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.shared import emit, example, json_option
+from nemo_docs.paths import expanded
 from nemo_docs.plain import printable, size
 from nemo_docs.settings import load
 
@@ -86,7 +87,8 @@ def add(path: Path, name: str | None, template: str | None) -> None:
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.inventory import add_model
 
-    opened = ModelFiles(path.expanduser(), template=template)  # refused now rather than at the first question
+    path = expanded(str(path))
+    opened = ModelFiles(path, template=template)  # refused now rather than at the first question
     chosen = name or path.stem.lower()
     about = f"{opened.config.n_parameters / 1e6:,.0f} million weights, {opened.template.name} prompts"
     add_model(load().paths.models, chosen, path, template=template or "")

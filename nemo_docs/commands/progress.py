@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import unicodedata
 from typing import TextIO
 
 from nemo_docs.plain import printable
@@ -32,7 +33,7 @@ class Progress:
         text = f"{printable(task)}: {done:,} of {of:,}" + (f" {printable(note)}" if note else "")
         if self._live:
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"\r\x1b[K{text[:width]}")
+            self._stream.write(f"\r\x1b[K{_fitting(text, width)}")
             self._stream.flush()
             self._told = (task, done)
         elif of >= _WORTH_TELLING and 0 < (step := _STEPS * done // of) < _STEPS and self._told != (task, step):
@@ -50,3 +51,13 @@ class Progress:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
             self._told = None
+
+
+def _fitting(text: str, cells: int) -> str:
+    """As much of a text as a terminal shows in so many cells: ideographs, Kana and Hangul take two."""
+    taken = 0
+    for at, character in enumerate(text):
+        taken += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if taken > cells:
+            return text[:at]
+    return text

@@ -70,12 +70,7 @@ class Engine:
         """
         ids = [token for segment in request.segments for token in segment]
         needed = len(ids) + _most_tokens_behind(request)
-        if needed > self.window_tokens:
-            raise ContextExceeded(
-                f"The prompt and its answer need {needed:,} tokens, {needed - self.window_tokens:,} more than the "
-                f"model's window of {self.window_tokens:,}.",
-                hint="Shorten the question, or choose a smaller window with --window.",
-            )
+        self._require_room(needed)
         chunks = chunk_plan([len(segment) for segment in request.segments], self._chunk_tokens)
         last_segment = len(ids) - len(request.segments[-1])
         reusable = [chunk.end for chunk in chunks if chunk.end <= last_segment]
@@ -86,8 +81,7 @@ class Engine:
             if cancelled():
                 raise Cancelled
 
-        began = perf_counter()
-        read = began
+        began = read = perf_counter()
         program: Program | None = None
         reason = "done"
         try:
@@ -104,7 +98,7 @@ class Engine:
                         check()
         except Cancelled:
             reason = "cancelled"
-            read = max(read, began)
+            read = perf_counter() if read == began else read  # cancelled while reading
         finally:
             prefilled = min(len(cache), len(ids)) - cached
             cache.truncate(min(len(cache), len(ids)))
@@ -124,6 +118,14 @@ class Engine:
         ids = [token for segment in segments for token in segment]
         chunks = chunk_plan([len(segment) for segment in segments], self._chunk_tokens)
         return self._pool.shared(ids, [chunk.end for chunk in chunks])
+
+    def _require_room(self, needed: int) -> None:
+        if needed > self.window_tokens:
+            raise ContextExceeded(
+                f"The prompt and its answer need {needed:,} tokens, {needed - self.window_tokens:,} more than the "
+                f"model's window of {self.window_tokens:,}.",
+                hint="Shorten the question, or choose a smaller window with --window.",
+            )
 
     def _prefill(
         self, ids: list[int], chunks: list[Chunk], cache: KVCache, check: Callable[[], None]

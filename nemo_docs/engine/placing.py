@@ -13,7 +13,7 @@ from nemo_docs.model.config import ModelConfig
 CHUNK_TOKENS = {"cpu": 256, "mps": 512, "cuda": 2048}
 """How many tokens go through the model at once: a CPU must notice a cancel between two layers of one chunk."""
 POOL_SHARE = 0.25
-"""What recent caches may take of the memory that is free beside the weights."""
+"""What recent caches may take of the memory that is free beside the weights and the cache in use."""
 MARGIN_BYTES = 512 * 1024**2
 """Kept free for activations and everything else."""
 
@@ -33,32 +33,38 @@ class Placement:
 
 
 def place(
-    config: ModelConfig, *, device: str = "auto", precision: str = "auto", kv_memory: int | None = None
+    config: ModelConfig,
+    *,
+    window_tokens: int,
+    device: str = "auto",
+    precision: str = "auto",
+    kv_memory: int | None = None,
 ) -> Placement:
-    """Choose device and precision and check that weights and one cache fit.
+    """Choose device and precision and check that the weights and the cache of one window fit.
 
     Args:
         config: The model's shape.
+        window_tokens: Tokens that are read in one go.
         device: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
         precision: `auto`, `fp32` or `bf16`.
         kv_memory: Bytes for recent caches; None for a share of what is free.
 
     Raises:
         SettingsError: If this machine has no such device.
-        DoesNotFit: If the weights do not fit; says what would.
+        DoesNotFit: If they do not; says what would.
     """
     where = choose_device(device)
     dtype = choose_dtype(where, precision)
-    weights = config.n_parameters * dtype.itemsize
+    cache = window_tokens * config.kv_bytes_per_token(dtype.itemsize)
+    needed = config.n_parameters * dtype.itemsize + cache + MARGIN_BYTES
     free = free_bytes(where)
-    if weights + MARGIN_BYTES > free:
-        needed, has = (weights + MARGIN_BYTES) / 1e9, free / 1e9
+    if needed > free:
         raise DoesNotFit(
-            f"The model needs {needed:.1f} GB of memory in {str(dtype).removeprefix('torch.')}, "
-            f"and {where.type} has {has:.1f} GB free.",
-            hint="Close other programs, choose a smaller model with `nemo-docs model use`, or another --device.",
+            f"The model needs {needed / 1e9:.1f} GB of memory in {str(dtype).removeprefix('torch.')} for windows of "
+            f"{window_tokens:,} tokens, and {where.type} has {free / 1e9:.1f} GB free.",
+            hint="Close other programs, choose a smaller --window or model, or another --device.",
         )
-    pool = int((free - weights - MARGIN_BYTES) * POOL_SHARE) if kv_memory is None else kv_memory
+    pool = int((free - needed) * POOL_SHARE) if kv_memory is None else kv_memory
     return Placement(where, dtype, CHUNK_TOKENS[where.type], pool)
 
 
@@ -100,13 +106,17 @@ def available_memory() -> int:
     """Bytes of main memory that programs can still take without swapping, within a container's limit."""
     import psutil  # type: ignore[import-untyped]
 
-    return min(int(psutil.virtual_memory().available), _container_room())
+    return min(int(psutil.virtual_memory().available), container_room())
 
 
-def _container_room() -> int:
-    """What a Linux control group still allows; psutil does not look there."""
-    group = Path("/sys/fs/cgroup")
+def container_room(group: Path = Path("/sys/fs/cgroup")) -> int:
+    """What a Linux control group still allows, in bytes; psutil does not look there.
+
+    Files that were read count as used until something else needs the room; the idle ones among them are free here.
+    """
     try:
-        return int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
-    except (OSError, ValueError):  # none, or no limit ("max")
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        rows = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return limit - used + int(rows["inactive_file"])
+    except (OSError, ValueError, KeyError):  # none, or no limit ("max")
         return 1 << 62

@@ -42,16 +42,14 @@ class CachePool:
         shared, best = max(
             ((cache.reusable(ids, boundaries), index) for index, cache in enumerate(self._resting)), default=(0, -1)
         )
-        if shared:
-            found = self._resting[best]
-            if 2 * shared >= found.chunk_ends[-1]:
-                self._resting.pop(best)
-                found.truncate(shared)
-                found.reserve(capacity)
-                return found
-            return found.copy_of(shared, capacity)
+        found = self._resting[best] if shared else None
+        if found is not None and 2 * shared >= found.chunk_ends[-1]:
+            self._resting.pop(best)
+            found.truncate(shared)
+            found.reserve(capacity)
+            return found
         self._make_room(capacity)
-        return KVCache(self._layout, capacity)
+        return KVCache(self._layout, capacity) if found is None else found.copy_of(shared, capacity)
 
     def give(self, cache: KVCache) -> None:
         """Put a cache to rest as the most recently used one."""

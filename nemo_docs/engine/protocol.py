@@ -1,4 +1,4 @@
-"""What crosses the engine's door: plain, frozen, versioned data. Token ids and numbers, never text, never a callback.
+"""What crosses the engine's door: plain, frozen data. Token ids and numbers, never text, never a callback.
 
 A request is a prompt in segments and a small program over the decoder. Segments say where chunks must end: the
 preamble, a window of a document, a question. The program says what may be generated: forced tokens, a verbatim copy
@@ -9,9 +9,6 @@ an engine in this process or in another one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-VERSION = 1
-"""Of requests and events."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from nemo_docs.engine.protocol import Bans, Sampling
 
+COLDEST = 1e-6
+"""Below this temperature nothing but the likeliest token is ever drawn, and the quotients would overflow."""
+
 
 class Sampler:
     """Draws tokens the way a request asks; its own random state, so that a seed means the same in every process."""
@@ -17,7 +20,7 @@ class Sampler:
 
     def draw(self, logits: Tensor) -> int:
         """One token id. Shapes: logits [V], fp32; -inf is never drawn."""
-        if self._sampling.temperature <= 0.0:
+        if self._sampling.temperature < COLDEST:
             return int(logits.argmax())
         probabilities = (logits.cpu() / self._sampling.temperature).softmax(-1)
         if self._sampling.top_p < 1.0:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,11 +200,9 @@ def _child(path: str, reader: str, start: int, password: str | None, limits: Lim
     assert process.stdout is not None
     messages = _Messages(process)
     try:
-        try:
+        with suppress(BrokenPipeError):  # it died at once; the next message says so
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died at once; the next message says so
         with closing(messages):
             try:
                 yield messages
@@ -213,5 +211,6 @@ def _child(path: str, reader: str, start: int, password: str | None, limits: Lim
     finally:
         process.kill()
         process.wait()
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # the request that a dead child never took is written once more here
+            process.stdin.close()
         process.stdout.close()

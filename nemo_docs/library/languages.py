@@ -11,8 +11,8 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
-LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi")
-"""ISO 639-1 codes that the product knows."""
+from nemo_docs.settings import LANGUAGES
+
 UNKNOWN = "und"
 _RELATIVES = {"wuu": "zh", "yue": "zh", "arz": "ar", "ary": "ar", "apc": "ar", "pcm": "en"}
 _SCRIPTS = {"CJK": "zh", "DEVANAGARI": "hi", "ARABIC": "ar"}

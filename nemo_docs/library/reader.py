@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nemo_docs.errors import LibraryError, NothingFound, UsageError
+from nemo_docs.errors import NothingFound, UsageError
+from nemo_docs.library.connection import connect_read_only, database_errors, is_file
 from nemo_docs.library.records import Document, Hit, Page, PageStatus, PageText, Passage, PassageScore, VersionStatus
-
-SCHEMA_VERSION = 1
-"""The newest schema that this program knows; the number of migrations."""
-BUSY_TIMEOUT_S = 30.0
 
 _DOCUMENTS = """
     SELECT d.handle, d.title, v.path, v.sha256, v.added, v.status, v.pages, v.language,
@@ -68,6 +64,11 @@ class LibraryReader:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def damage(self) -> str:
+        """What SQLite finds wrong with the file; empty if it is sound. Reads all of it."""
+        found = [str(row[0]) for row in self._rows("PRAGMA quick_check(1)")]
+        return "" if found == ["ok"] else "".join(found)
 
     def documents(self) -> list[Document]:
         """All documents in the order of their handles, each with its current version."""
@@ -249,98 +250,6 @@ _PAGE_TEXTS = """
     FROM documents d JOIN pages p ON p.version = d.version JOIN texts t ON t.id = p.text
     WHERE d.handle = ?
 """
-
-
-def connect_read_only(path: Path) -> sqlite3.Connection | None:
-    """A read-only connection, or None if the file holds no library yet.
-
-    Raises:
-        LibraryError: If the file is not a library, or belongs to a newer program.
-    """
-    # Reading a WAL database takes files beside it. Where they can neither be found nor made (a disk mounted to be read,
-    # a library of somebody else's) nothing else may be writing either: then the file alone is read.
-    alone = not os.path.exists(f"{path}-wal") and not os.access(path.parent, os.W_OK)
-    with database_errors(path):
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?{'immutable=1' if alone else 'mode=ro'}",
-            uri=True,
-            timeout=BUSY_TIMEOUT_S,
-            isolation_level=None,
-        )
-        connection.row_factory = sqlite3.Row
-        try:
-            if check_schema(connection, path) == 0:
-                connection.close()
-                return None
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def is_file(path: Path) -> bool:
-    """Whether the library's file is there. A pipe in its place would be waited on for ever, so it is refused.
-
-    Raises:
-        LibraryError: If something else is there, or the folder does not let itself be looked into.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise LibraryError(
-            f"The library {path} cannot be read: {error.strerror}.",
-            hint="Check the folder's permissions, or point NEMO_DOCS_HOME at another one.",
-        ) from error
-    if not stat.S_ISREG(mode):
-        raise LibraryError(f"The library {path} is not a regular file.", hint="Move what is there away.")
-    return True
-
-
-def check_schema(connection: sqlite3.Connection, path: Path) -> int:
-    """The schema version of a database, 0 if it is empty.
-
-    Raises:
-        LibraryError: If it is a database of something else, or of a newer program.
-    """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if version > SCHEMA_VERSION:
-        raise LibraryError(
-            f"The library {path} has schema {version}, newer than this program's {SCHEMA_VERSION}.",
-            hint="Upgrade nemo-docs, or point NEMO_DOCS_HOME at another folder.",
-        )
-    if (version and "documents" not in tables) or (version == 0 and tables):
-        raise LibraryError(f"{path} is a database, but not a nemo-docs library.", hint="Move it away.")
-    return version
-
-
-@contextmanager
-def database_errors(path: Path) -> Iterator[None]:
-    """What SQLite raises, as LibraryError with one sentence."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error) or "busy" in str(error):
-            hint = "Another nemo-docs is writing; try again when it is done."
-        else:
-            hint = "Check that the disk is not full and that the folder can be read and written."
-        raise LibraryError(f"The library {path} cannot be used: {error}.", hint=hint) from error
-    except sqlite3.DatabaseError as error:
-        raise LibraryError(
-            f"The library {path} cannot be read: {error}.",
-            hint="Restore it from a copy, or move it away to start anew.",
-        ) from error
-
-
-def path_to_column(path: str) -> str | bytes:
-    """A path as it is stored: text, or bytes where the name is not valid Unicode."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path)
-    return path
 
 
 def _document(row: sqlite3.Row) -> Document:

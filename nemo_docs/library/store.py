@@ -25,9 +25,7 @@ from nemo_docs.errors import LibraryError, NothingFound
 from nemo_docs.library import inbox
 from nemo_docs.library.analysis import index_terms
 from nemo_docs.library.clean import CleanText
-from nemo_docs.library.migrations import migrations
-from nemo_docs.library.passages import passage_spans
-from nemo_docs.library.reader import (
+from nemo_docs.library.connection import (
     BUSY_TIMEOUT_S,
     SCHEMA_VERSION,
     check_schema,
@@ -35,6 +33,8 @@ from nemo_docs.library.reader import (
     is_file,
     path_to_column,
 )
+from nemo_docs.library.migrations import migrations
+from nemo_docs.library.passages import passage_spans
 from nemo_docs.library.records import PageStatus, VersionStatus
 
 
@@ -287,7 +287,8 @@ class Library:
 
         Raises:
             NothingFound: If there is no such document.
-            LibraryError: If the copy cannot be deleted; nothing is removed then.
+            LibraryError: If the copy cannot be deleted, and nothing is removed then; or if another program goes on
+                reading: the document is gone, but the log still holds its words.
         """
         with database_errors(self.path):
             paths = self._connection.execute(
@@ -317,7 +318,13 @@ class Library:
         with database_errors(self.path):
             # executescript runs it to its end; execute would give back a single page
             self._connection.executescript("PRAGMA incremental_vacuum")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            (is_busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise LibraryError(
+                f"Document {document_handle} is removed, but its words stay in {self.path}-wal while others read the "
+                "library.",
+                hint="End the other nemo-docs; the next `nemo-docs add` or `remove` then empties that file.",
+            )
 
     def _version(self, where: str, *values: Any) -> Version | None:
         row = self._connection.execute(

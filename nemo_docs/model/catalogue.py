@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from nemo_docs.errors import UnknownModel
+from nemo_docs.settings import LANGUAGES
 
 LONGEST_WINDOW_TOKENS = 128_000
 """Mistral's own bound for NeMo (mistral-inference); copies of its config.json say 128,000, 131,072 or 1,024,000."""
 
 DEFAULT_EFFECTIVE_TOKENS = 16_384
 """Effective window of a model that nobody has measured."""
-
-ELEVEN_LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ _ENTRIES = (
         disk_bytes=_NEMO_BYTES,
         memory_bytes=24_495_564_800,
         licence="Apache-2.0",
-        languages=ELEVEN_LANGUAGES,
+        languages=LANGUAGES,
         window_tokens=LONGEST_WINDOW_TOKENS,
         effective_window_tokens=16_384,
         answers_from_quotes=False,
@@ -129,7 +128,7 @@ _ENTRIES = (
         disk_bytes=_NEMO_BYTES,
         memory_bytes=24_495_564_800,
         licence="Apache-2.0",
-        languages=ELEVEN_LANGUAGES,
+        languages=LANGUAGES,
         window_tokens=LONGEST_WINDOW_TOKENS,
         effective_window_tokens=16_384,
         answers_from_quotes=False,

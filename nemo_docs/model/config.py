@@ -38,11 +38,6 @@ class ModelConfig:
     """Whether the output layer is the embedding matrix."""
 
     @property
-    def group(self) -> int:
-        """Query heads that share one key/value head."""
-        return self.n_heads // self.n_kv_heads
-
-    @property
     def n_parameters(self) -> int:
         """Weights in the model; 12,247,782,400 for NeMo."""
         attention = 2 * self.dim * self.head_dim * (self.n_heads + self.n_kv_heads)

@@ -19,12 +19,16 @@ from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.inventory import MANIFEST, added_models
 from nemo_docs.model.template import Template, recognise, template_for
 from nemo_docs.model.tokenizers.base import Tokenizer
+from nemo_docs.model.tokenizers.bytelevel import TOKENIZER_CONFIG, ByteLevelTokenizer
+from nemo_docs.model.tokenizers.from_gguf import gguf_tokenizer
+from nemo_docs.model.tokenizers.tekken import TEKKEN, TekkenTokenizer
 from nemo_docs.model.weights.base import WeightSource
 from nemo_docs.model.weights.fields import integer, read_json
 from nemo_docs.model.weights.fingerprint import FingerprintCache
 from nemo_docs.model.weights.gguf import GgufWeights
 from nemo_docs.model.weights.huggingface import CONFIG, HuggingFaceWeights
 from nemo_docs.model.weights.native import PARAMS, NativeWeights
+from nemo_docs.paths import expanded
 
 
 class ModelFiles:
@@ -91,33 +95,28 @@ class ModelFiles:
         return template_for(name, self.tokenizer, system=system)
 
     def _has_tekken(self) -> bool:
-        return (self.path / "tekken.json").is_file()
+        return (self.path / TEKKEN).is_file()
 
     def _open_tokenizer(self) -> Tokenizer:
         if isinstance(self.weights, GgufWeights):
-            from nemo_docs.model.tokenizers.from_gguf import gguf_tokenizer
-
             return gguf_tokenizer(self.weights)
         if self._has_tekken():
-            from nemo_docs.model.tokenizers.tekken import TEKKEN, TekkenTokenizer
-
             return TekkenTokenizer(self.path / TEKKEN)
-        from nemo_docs.model.tokenizers.bytelevel import ByteLevelTokenizer
-
         return ByteLevelTokenizer.from_folder(self.path)
 
     def _chat_template(self) -> str | None:
         """The Jinja source that travels with the model; Hugging Face keeps it in one of two files."""
         if isinstance(self.weights, GgufWeights):
-            inside: str | None = self.weights.metadata.get("tokenizer.chat_template")
-            return inside
+            stated: Any = self.weights.metadata.get("tokenizer.chat_template")
+            return str(stated) if stated else None
         alone = self.path / "chat_template.jinja"
         if alone.is_file():
-            return alone.read_text(encoding="utf-8")
-        config = self.path / "tokenizer_config.json"
-        stated: Any = read_json(config).get("chat_template") if config.is_file() else None
+            return alone.read_text(encoding="utf-8", errors="replace")
+        config = self.path / TOKENIZER_CONFIG
+        stated = read_json(config).get("chat_template") if config.is_file() else None
         if isinstance(stated, list):  # several, by name
-            stated = next((row.get("template") for row in stated if row.get("name") == "default"), None)
+            rows = [row for row in stated if isinstance(row, dict)]
+            stated = next((row.get("template") for row in rows if row.get("name") == "default"), None)
         return str(stated) if stated else None
 
     def _stated_window(self) -> int:
@@ -159,7 +158,7 @@ def open_model(
                 f"The model {text} is not on this machine.", hint=f"Fetch it with: nemo-docs model pull {text}"
             )
         return ModelFiles(folder, name=text, template=template, cache_dir=cache_dir)
-    path = Path(path_or_name).expanduser()
+    path = expanded(text)
     if os.path.exists(path):  # unlike Path.exists, False for a name that no file can have
         return ModelFiles(path, template=template, cache_dir=cache_dir)
     if isinstance(path_or_name, Path) or path.name != text:

@@ -6,14 +6,13 @@ weights stay where they are. Nothing here imports torch, so a list costs nothing
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from nemo_docs.errors import SettingsError, UnknownModel
 from nemo_docs.model.catalogue import CATALOGUE, Entry, unknown_model
+from nemo_docs.paths import private_folder, write_private
 
 REGISTRY = "models.toml"
 MANIFEST = "nemo-docs.json"
@@ -85,7 +84,7 @@ def add_model(models_dir: Path, name: str, path: Path, *, template: str = "") ->
     """Record a model that stays where it is.
 
     Raises:
-        SettingsError: If the name is the catalogue's or no name, or `models.toml` cannot be read.
+        SettingsError: If the name is the catalogue's or no name, or `models.toml` cannot be read or written.
     """
     import tomlkit
 
@@ -98,7 +97,7 @@ def add_model(models_dir: Path, name: str, path: Path, *, template: str = "") ->
     row = tomlkit.table()
     row.update({"path": str(path.resolve()), **({"template": template} if template else {})})
     document.setdefault("added", tomlkit.table(is_super_table=True))[name] = row
-    _replace(file, tomlkit.dumps(document))
+    _write(file, tomlkit.dumps(document))
 
 
 def forget_model(models_dir: Path, name: str) -> None:
@@ -116,15 +115,15 @@ def forget_model(models_dir: Path, name: str) -> None:
         raise error
     document = tomlkit.parse((models_dir / REGISTRY).read_text(encoding="utf-8"))
     del document["added"][name]
-    _replace(models_dir / REGISTRY, tomlkit.dumps(document))
+    _write(models_dir / REGISTRY, tomlkit.dumps(document))
 
 
-def _replace(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".models-")  # 0600 from the start
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(text)
-    Path(name).replace(file)
+def _write(file: Path, text: str) -> None:
+    private_folder(file.parent)
+    try:
+        write_private(file, text)
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be written ({error.strerror or error}).") from error
 
 
 def _size(path: Path) -> int:

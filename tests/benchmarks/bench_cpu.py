@@ -64,7 +64,7 @@ class Ours:
     """The model and cache as the engine drives them."""
 
     def __init__(self, files: ModelFiles) -> None:
-        where = place(files.config, device="cpu")
+        where = place(files.config, window_tokens=files.effective_window_tokens, device="cpu")
         self.model = Transformer(files.weights, device=where.device, dtype=where.dtype)
         self.chunk_tokens = where.chunk_tokens
 

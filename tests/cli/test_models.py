@@ -55,3 +55,14 @@ def test_default_model_can_be_shown_added_and_used(nemo_docs: NemoDocs, default_
     assert nemo_docs("model", "show", "--json").events[0]["path"] == str(default_model)
     plain = nemo_docs("model", "show", "mine").out
     assert "parameters: 134,515,008" in plain
+
+
+def test_tilde_that_no_shell_has_expanded_is_the_users_home(
+    nemo_docs: NemoDocs, default_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder was opened in the home and recorded below the working folder."""
+    monkeypatch.setenv("HOME", str(default_model.parent))
+    monkeypatch.setenv("USERPROFILE", str(default_model.parent))
+    assert nemo_docs("model", "add", f"~/{default_model.name}", "--name", "mine").code == 0
+    assert nemo_docs("model", "show", "mine", "--json").events[0]["path"] == str(default_model)
+    assert nemo_docs("model", "show", "~nobody-of-this-name/x").code == ExitCode.FAILED

@@ -80,6 +80,8 @@ def test_unknown_table_is_refused_with_its_line(paths: Paths) -> None:
         ("model", ""),
         ("model", "a\x1b[2J"),
         ("seed", []),
+        ("budget", 10**400),
+        ("device", "cuda:999999999999"),
     ],
 )
 def test_value_out_of_bounds_is_refused_in_a_sentence_with_name_value_and_place(name: str, value: object) -> None:
@@ -100,8 +102,9 @@ def test_a_shown_value_reads_back_as_itself(tokens: int) -> None:
     assert settings.check("window", settings.shown(tokens), "test") == tokens
 
 
-def test_file_that_is_not_toml_is_refused_with_its_path(paths: Paths) -> None:
-    paths.config.write_text("budget = \n")
+@pytest.mark.parametrize("content", ["budget = \n", f"budget = 1{'0' * 5000}\n", f"budget = {'[' * 5000}\n"])
+def test_file_that_is_not_toml_is_refused_with_its_path(paths: Paths, content: str) -> None:
+    paths.config.write_text(content)
     with pytest.raises(SettingsError, match="not valid TOML") as caught:
         load(paths)
     assert str(paths.config) in caught.value.message
@@ -148,6 +151,16 @@ def test_file_and_folders_are_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(config.parent.parent.stat().st_mode) == 0o700
 
 
+def test_settings_behind_a_link_are_changed_where_they_are(paths: Paths, tmp_path: Path) -> None:
+    kept = tmp_path / "dotfiles.toml"
+    kept.write_text("# mine\n")
+    paths.config.symlink_to(kept)
+    settings_file.set_value(paths.config, "seed", "3")
+    assert paths.config.is_symlink()
+    assert kept.read_text() == "# mine\nseed = 3\n"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
 def test_models_folder_moves_the_models_and_nothing_else(paths: Paths, tmp_path: Path) -> None:
     found = load(paths, models_folder=str(tmp_path / "big"))
     assert found.paths.models == tmp_path / "big"
@@ -157,6 +170,14 @@ def test_models_folder_moves_the_models_and_nothing_else(paths: Paths, tmp_path:
 def test_looking_paths_up_makes_no_folder(home: Path) -> None:
     settings.load()
     assert not home.exists()
+
+
+def test_home_of_nobody_is_a_folder_of_that_name() -> None:
+    assert Paths.find({"NEMO_DOCS_HOME": "~nobody-of-this-name/docs"}).models.parts[-3:] == (
+        "~nobody-of-this-name",
+        "docs",
+        "models",
+    )
 
 
 def test_home_that_is_a_file_is_refused(tmp_path: Path) -> None:

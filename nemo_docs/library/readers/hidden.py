@@ -32,14 +32,14 @@ class HiddenText:
         self.spans: list[tuple[int, int]] = []
         self._box = _box(page)
         self._keeps_invisible = _has_image(page.get("/Resources"), 0)
-        self._mode = 0
-        self._saved: list[int] = []
-        self._shown: set[int] = set()
+        self._mode: float = 0
+        self._saved: list[float] = []
+        self._shown: set[float] = set()
 
     def after_operator(self, operator: bytes, operands: Any, cm: Any, tm: Any) -> None:
         """For `visitor_operand_after`: follow the render mode."""
-        if operator == b"Tr" and operands:
-            self._mode = int(operands[0])
+        if operator == b"Tr" and operands and isinstance(operands[0], int | float):
+            self._mode = operands[0]
         elif operator == b"q":
             self._saved.append(self._mode)
         elif operator == b"Q" and self._saved:

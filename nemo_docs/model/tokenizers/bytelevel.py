@@ -27,6 +27,8 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 
 _BATCH = 256
 """Texts that are counted in one call."""
+_MOST_IDS = 1 << 22
+"""More than sixteen times the largest vocabulary known; a table is made for all of them."""
 _NEVER_IN_UTF8 = frozenset({0xC0, 0xC1, *range(0xF5, 0x100)})
 
 
@@ -77,6 +79,8 @@ class ByteLevelTokenizer:
             self._bytes = _token_bytes(plain["model"]["vocab"], added)
         except KeyError as error:
             raise WeightsCorrupt(f"{where}: the vocabulary is not over bytes ({error}).", hint=REFETCH) from None
+        except ValueError as error:
+            raise WeightsCorrupt(f"{where}: {error}.", hint=REFETCH) from None
         self.vocab_size = len(self._bytes)
         single = {piece[0] for piece in self._bytes if len(piece) == 1}
         self._missing = bytes(set(range(256)) - single - _NEVER_IN_UTF8)
@@ -88,12 +92,16 @@ class ByteLevelTokenizer:
         Raises:
             WeightsCorrupt: As the constructor does, or if a file is missing or no JSON.
         """
-        spec = read_json(folder / TOKENIZER)
+        where = folder / TOKENIZER
+        spec = read_json(where)
         config = read_json(folder / TOKENIZER_CONFIG) if (folder / TOKENIZER_CONFIG).is_file() else {}
-        ids = {token["content"]: token["id"] for token in spec.get("added_tokens") or []}
-        bos, eos = (ids.get(_text(config.get(key))) for key in ("bos_token", "eos_token"))
-        begins = config.get("add_bos_token", _opening_token(spec) is not None)
-        return cls(spec, where=folder / TOKENIZER, bos=bos if begins else None, eos=eos)
+        try:
+            ids = {token["content"]: token["id"] for token in spec.get("added_tokens") or []}
+            bos, eos = (ids.get(_text(config.get(key))) for key in ("bos_token", "eos_token"))
+            begins = config.get("add_bos_token", _opening_token(spec) is not None)
+            return cls(spec, where=where, bos=bos if begins else None, eos=eos)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:  # a list where an object is due, and so on
+            raise WeightsCorrupt(f"{where}: not built as a tokenizer is ({error!r}).", hint=REFETCH) from None
 
     def encode(self, text: str) -> list[int]:
         """Ids of `as_read(text)`; never a special one."""
@@ -156,7 +164,10 @@ def _without_added_tokens(spec: dict[str, Any], where: Path) -> tuple[dict[str, 
 
 
 def _token_bytes(vocab: dict[str, int], added: list[dict[str, Any]]) -> list[bytes]:
-    table = [b""] * (max([*vocab.values(), *(row["id"] for row in added)]) + 1)
+    ids = [*vocab.values(), *(row["id"] for row in added)]
+    if not 0 <= min(ids) <= max(ids) < _MOST_IDS:
+        raise ValueError(f"ids run from {min(ids)} to {max(ids)}")
+    table = [b""] * (max(ids) + 1)
     for piece, token in vocab.items():
         table[token] = bytes(_BYTE_OF[character] for character in piece)
     for row in added:

@@ -8,6 +8,7 @@ place for (a bias, an expert, a frequency table) would otherwise be dropped sile
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -40,6 +41,21 @@ class WeightSource(Protocol):
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the content of every weight file."""
+
+
+def translated(name: str, top: Mapping[str, str], block: Mapping[str, str], block_name: re.Pattern[str]) -> str:
+    """A layout's own tensor name in Mistral's vocabulary; names without a counterpart stay as they are.
+
+    Args:
+        name: The layout's name of the tensor.
+        top: Whole names outside the layers.
+        block: Names within a layer.
+        block_name: What a layer's tensor is called: the layer is its first group, the name within it its second.
+    """
+    if name in top:
+        return top[name]
+    match = block_name.fullmatch(name)
+    return f"layers.{match[1]}.{block[match[2]]}.weight" if match and match[2] in block else name
 
 
 def layer_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:

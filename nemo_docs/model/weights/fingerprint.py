@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from nemo_docs.errors import SettingsError
+from nemo_docs.paths import private_folder, write_private
 
 _SETTLED_NS = 2_000_000_000
 _BLOCK_BYTES = 1 << 22
@@ -66,14 +68,9 @@ class FingerprintCache:
         return {key: row for key, row in known.items() if isinstance(row, list) and len(row) == 4}
 
     def _write(self, known: dict[str, list[str]]) -> None:
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".fingerprints-")  # 0600 from the start
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(known, file)
-            Path(name).replace(self._file)
-        except OSError:
-            return
+        with suppress(OSError, SettingsError):
+            private_folder(self._file.parent)
+            write_private(self._file, json.dumps(known))
 
 
 def fingerprint(paths: Sequence[Path], cache: FingerprintCache | None) -> str:

@@ -17,7 +17,7 @@ import torch
 
 from nemo_docs.errors import WeightsCorrupt
 from nemo_docs.model.config import ModelConfig
-from nemo_docs.model.weights.base import REFETCH, check_config, check_shapes, require_file
+from nemo_docs.model.weights.base import REFETCH, check_config, check_shapes, require_file, translated
 from nemo_docs.model.weights.fields import integer, number
 from nemo_docs.model.weights.fingerprint import FingerprintCache, fingerprint
 
@@ -72,7 +72,7 @@ class GgufWeights:
             }
         except (ValueError, IndexError) as error:
             raise WeightsCorrupt(f"{path}: the metadata cannot be read ({error}).", hint=REFETCH) from None
-        self._tensors = {native_name(tensor.name): tensor for tensor in self._reader.tensors}
+        self._tensors = {translated(tensor.name, _TOP, _BLOCK, _BLOCK_NAME): tensor for tensor in self._reader.tensors}
         self.config = self._read_config()
         # GGUF counts dimensions from the innermost: [in, out] there is [out, in] here.
         shapes = {name: tuple(int(size) for size in reversed(t.shape)) for name, t in self._tensors.items()}
@@ -118,12 +118,7 @@ class GgufWeights:
             )
         prefix = f"{architecture}."
         fields = {key.removeprefix(prefix): value for key, value in self.metadata.items() if key.startswith(prefix)}
-        for key in ("rope.scaling.type", "expert_count", "attention.sliding_window"):
-            if fields.get(key) not in (None, 0, "none"):
-                raise WeightsCorrupt(
-                    f"{self.path}: the model needs {prefix}{key} = {fields[key]!r}, which is not supported.",
-                    hint="Only dense decoders with full attention and plain RoPE can be run.",
-                )
+        self._refuse_other_arithmetic(fields)
         dim, heads = integer(fields, "embedding_length", self.path), integer(fields, "attention.head_count", self.path)
         if heads <= 0:
             raise WeightsCorrupt(f"{self.path}: {prefix}attention.head_count is {heads}.", hint=REFETCH)
@@ -153,15 +148,13 @@ class GgufWeights:
         check_config(config, self.path)
         return config
 
-
-def native_name(name: str) -> str:
-    """A GGUF tensor name in Mistral's vocabulary; names without a counterpart stay as they are."""
-    if name in _TOP:
-        return _TOP[name]
-    match = _BLOCK_NAME.fullmatch(name)
-    if match and match[2] in _BLOCK:
-        return f"layers.{match[1]}.{_BLOCK[match[2]]}.weight"
-    return name
+    def _refuse_other_arithmetic(self, fields: dict[str, Any]) -> None:
+        for key in ("rope.scaling.type", "expert_count", "attention.sliding_window"):
+            if fields.get(key) not in (None, 0, "none"):
+                raise WeightsCorrupt(
+                    f"{self.path}: the model needs {key} = {fields[key]!r}, which is not supported.",
+                    hint="Only dense decoders with full attention and plain RoPE can be run.",
+                )
 
 
 def round_float32(value: float) -> float:

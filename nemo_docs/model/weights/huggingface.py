@@ -15,7 +15,7 @@ import torch
 from nemo_docs.errors import WeightsCorrupt
 from nemo_docs.model.catalogue import LONGEST_WINDOW_TOKENS
 from nemo_docs.model.config import ModelConfig
-from nemo_docs.model.weights.base import REFETCH, check_config, check_shapes
+from nemo_docs.model.weights.base import REFETCH, check_config, check_shapes, translated
 from nemo_docs.model.weights.fields import integer, number, read_json
 from nemo_docs.model.weights.fingerprint import FingerprintCache, fingerprint
 from nemo_docs.model.weights.safetensors_file import SafetensorsFile
@@ -66,7 +66,7 @@ class HuggingFaceWeights:
         shapes: dict[str, tuple[int, ...]] = {}
         for file in self._files:
             for name, shape in file.shapes.items():
-                native = native_name(name)
+                native = translated(name, _TOP, _BLOCK, _BLOCK_NAME)
                 if name.endswith("rotary_emb.inv_freq") or (self.config.tied and native == "output.weight"):
                     continue  # a copy of what the configuration already says
                 self._place[native] = (file, name)
@@ -98,16 +98,6 @@ def interleave_rows(weight: torch.Tensor, head_dim: int) -> torch.Tensor:
     rows, width = weight.shape
     halves = weight.view(rows // head_dim, 2, head_dim // 2, width)
     return halves.transpose(1, 2).reshape(rows, width)
-
-
-def native_name(name: str) -> str:
-    """A Hugging Face tensor name in Mistral's vocabulary; names without a counterpart stay as they are."""
-    if name in _TOP:
-        return _TOP[name]
-    match = _BLOCK_NAME.fullmatch(name)
-    if match and match[2] in _BLOCK:
-        return f"layers.{match[1]}.{_BLOCK[match[2]]}.weight"
-    return name
 
 
 def read_config(path: Path) -> ModelConfig:
@@ -145,7 +135,7 @@ def _refuse_other_arithmetic(fields: dict[str, Any], path: Path) -> None:
     kind = fields.get("model_type")
     if kind not in ("mistral", "llama"):
         raise WeightsCorrupt(f"{path}: the model type is {kind!r}; only mistral and llama can be run.", hint=hint)
-    window = fields.get("sliding_window")
+    window = None if fields.get("sliding_window") is None else integer(fields, "sliding_window", path)
     if window is not None and window < min(integer(fields, "max_position_embeddings", path), LONGEST_WINDOW_TOKENS):
         raise WeightsCorrupt(f"{path}: attention slides over {window} tokens, which is not supported.", hint=hint)
     for key in ("rope_parameters", "rope_scaling"):
@@ -163,7 +153,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if not (folder / INDEX).is_file():
         return [folder / SINGLE]
     weight_map = read_json(folder / INDEX).get("weight_map")
-    names = set(weight_map.values()) if isinstance(weight_map, dict) else set()
+    names = list(weight_map.values()) if isinstance(weight_map, dict) else []
     if not names or not all(isinstance(name, str) and _SHARD_NAME.fullmatch(name) for name in names):
         raise WeightsCorrupt(f"{folder / INDEX}: weight_map does not name safetensors files.", hint=REFETCH)
-    return [folder / name for name in sorted(names)]
+    return [folder / name for name in sorted(set(names))]

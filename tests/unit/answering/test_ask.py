@@ -251,6 +251,17 @@ def test_cancelling_ends_the_answer_and_keeps_what_there_is(open_backend: OpenBa
     assert (again.text, again.citations) == (fresh.text, fresh.citations)
 
 
+def test_an_answer_that_was_stopped_before_the_next_prompt_is_whole(
+    open_backend: OpenBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It used to be called cancelled, because the engine was."""
+    free = answer_of(asked(open_backend(), [RIGHTS])).text
+    middle = free[len(free) // 2 :][:4]
+    monkeypatch.setattr("nemo_docs.answering.ask.SCAFFOLDING", (middle,))
+    answer = answer_of(asked(open_backend(), [RIGHTS]))
+    assert (answer.finish, answer.text) == ("stop", free[: free.index(middle)].rstrip())
+
+
 def test_a_page_without_any_sentence_end_can_be_quoted(open_backend: OpenBackend) -> None:
     text = "one two three four " * 60
     answer = answer_of(asked(open_backend(effective=40), [source_of(text)], "Which one of three?"))

@@ -28,6 +28,8 @@ def test_terminal_shows_one_line_that_is_gone_afterwards(monkeypatch: pytest.Mon
             assert screen(terminal.getvalue()) == [f"Reading: {page} of 3 pages"]
         progress.update("x" * 100, 1, 2)
         assert screen(terminal.getvalue()) == ["x" * 39]
+        progress.update("契約書" * 30, 1, 2)
+        assert screen(terminal.getvalue()) == [("契約書" * 30)[:19]], "two cells each: a wrapped line cannot be erased"
         progress.say("a note")
         assert screen(terminal.getvalue()) == ["a note", ""]
         progress.update("Reading", 3, 3)

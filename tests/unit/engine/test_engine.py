@@ -242,6 +242,11 @@ def test_seed_repeats_and_differs():
     assert first != tokens_of(ask(engine(), sampling=replace(draw, seed=4)))
 
 
+def test_a_temperature_next_to_nothing_is_none():
+    frozen = tokens_of(ask(engine(), sampling=Sampling(temperature=1e-300)))
+    assert frozen == tokens_of(ask(engine()))
+
+
 def test_scores_equal_the_likelihood_of_reading_each_branch_alone():
     model = tiny_model()
     branches = ((5, 9, 11, 12), (5, 60, 61), (8, 9, 11, 12, 13))

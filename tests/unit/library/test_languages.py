@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from nemo_docs.library.languages import LANGUAGES, detect, detect_question
+from nemo_docs.library.languages import detect, detect_question
 from nemo_docs.library.samples import samples_folder
+from nemo_docs.settings import LANGUAGES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.errors import Unreadable
-from nemo_docs.library.languages import LANGUAGES
 from nemo_docs.library.readers import READERS, load_reader, reader_name
 from nemo_docs.library.readers.text import TextReader, cut_pages, decode
 from nemo_docs.library.samples import samples_folder
+from nemo_docs.settings import LANGUAGES
 
 MakePdf = Callable[..., bytes]
 
@@ -162,6 +162,7 @@ def with_stream(pdf: bytes, old: bytes, new: bytes) -> bytes:
     [
         (b"3 Tr (Hidden.) Tj T* 0 Tr (Seen.) Tj", "Seen."),
         (b"(Seen.) Tj T* 3 Tr (Hidden.) Tj", "Seen."),
+        (b"/Three Tr (Seen.) Tj", "Seen."),
         (b"q 3 Tr (Hidden.) Tj Q T* (Seen.) Tj", "Seen."),
         (b"(Seen.) Tj 0 5000 Td (Hidden.) Tj", "Seen."),
         (b"(Seen.) Tj 5000 -14 Td (Hidden.) Tj", "Seen."),

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from nemo_docs.library.languages import LANGUAGES
 from nemo_docs.library.readers import READERS
 from nemo_docs.library.samples import samples_folder
+from nemo_docs.settings import LANGUAGES
 
 
 def test_samples_are_one_readable_file_for_each_language() -> None:

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import stat
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,21 @@ def test_remove_leaves_no_byte_of_the_text(library: Library, library_path: Path)
         assert [document.handle for document in reader.documents()] == ["a"]
     for file in library_path.parent.iterdir():
         assert SECRET.lower().encode() not in file.read_bytes().lower()
+
+
+def test_remove_beside_a_reader_says_that_words_are_left(library_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nemo_docs.library.store.BUSY_TIMEOUT_S", 0.0)
+    with Library(library_path) as library:
+        put(library, f"/{SECRET}.txt", f"{SECRET} flew over the lake.")
+        with closing(sqlite3.connect(library_path, isolation_level=None)) as reading:
+            reading.execute("BEGIN")
+            reading.execute("SELECT * FROM documents").fetchall()
+            with pytest.raises(LibraryError, match="its words stay"):
+                library.remove("a")
+    with LibraryReader(library_path) as reader:
+        assert reader.documents() == []
+    for file in library_path.parent.iterdir():
+        assert SECRET.lower().encode() not in file.read_bytes().lower(), "the last to close the library empties it"
 
 
 def test_resolve_prefers_a_whole_title_to_a_part(library: Library, library_path: Path) -> None:

@@ -155,6 +155,26 @@ def test_tokenizer_that_would_change_text_is_refused(
         ByteLevelTokenizer({**small_vocabulary, part: value}, where=Path("tokenizer.json"))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("added_tokens", [{"id": 0}]),
+        ("added_tokens", {"id": 0}),
+        ("added_tokens", [{"id": 10**12, "content": "<far>", "special": True}]),
+        ("added_tokens", [{"id": -1, "content": "<before>", "special": True}]),
+        ("pre_tokenizer", "ByteLevel"),
+        ("post_processor", [1]),
+        ("model", {"type": "BPE", "vocab": {"a": "0"}, "merges": []}),
+    ],
+)
+def test_tokenizer_that_is_built_otherwise_is_refused(
+    key: str, value: object, tmp_path: Path, small_vocabulary: dict[str, Any]
+) -> None:
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**small_vocabulary, key: value}))
+    with pytest.raises(WeightsCorrupt, match=r"tokenizer\.json"):
+        ByteLevelTokenizer.from_folder(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[", '{"config": {"version": "v3"}, "vocab": []}'])
 def test_damaged_tekken_file_is_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "tekken.json"

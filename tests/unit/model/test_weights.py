@@ -208,6 +208,7 @@ def test_missing_key_of_params_is_named(key: str, tmp_path: Path, tiny_layouts: 
         ("native", "n_layers", 2, "layers.2"),
         ("native", "moe", {"num_experts": 8}, "moe"),
         ("hugging-face", "sliding_window", 4096, "4096"),
+        ("hugging-face", "sliding_window", "wide", "wide"),
         ("hugging-face", "model_type", "qwen2", "qwen2"),
         ("hugging-face", "rope_scaling", {"rope_type": "llama3"}, "llama3"),
         ("hugging-face", "hidden_act", "gelu", "gelu"),
