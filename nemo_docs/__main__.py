@@ -5,7 +5,11 @@ It imports the command line inside the guard, so that Ctrl-C during the first te
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -16,7 +20,13 @@ def main() -> None:
         code = int(run(sys.argv[1:]))
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
-        code = 130
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        # Where Ctrl-C broke off an exec() of source text, as in imports, Python would end by the signal, not a code.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code)
     sys.exit(code)
 
 

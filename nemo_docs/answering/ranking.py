@@ -126,9 +126,15 @@ def by_likelihood(
     if not looked_at:
         return list(candidates)
     asked = prompts.plain(question)[:QUESTION_TOKENS]
+    opening = prompts.likelihood_opening()
     texts = ["", *(_with_sentence_before(candidate) for candidate in looked_at)]
-    branches = tuple(prompts.likelihood_branch(text, asked) for text in texts)
-    means = backend.score(ScoreRequest((prompts.likelihood_opening(),), branches, tail=len(asked)), cancelled)
+    branches = [prompts.likelihood_branch(text, asked) for text in texts]
+    while len(opening) + sum(map(len, branches)) > backend.window_tokens:  # all go through the model together
+        if len(branches) <= 2:
+            return list(candidates)
+        branches.pop()
+    looked_at = looked_at[: len(branches) - 1]
+    means = backend.score(ScoreRequest((opening,), tuple(branches), tail=len(asked)), cancelled)
     if means is None:
         return list(candidates)
     gains = [(mean - means[0]) * len(asked) for mean in means[1:]]
