@@ -13,11 +13,12 @@ from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from nemo_docs.errors import SettingsError
-from nemo_docs.model.catalogue import CATALOGUE, ELEVEN_LANGUAGES
+from nemo_docs.model.catalogue import CATALOGUE
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import Template, Turn, recognise, render, template_for
 from nemo_docs.model.tokenizers.bytelevel import ByteLevelTokenizer
 from nemo_docs.model.tokenizers.tekken import TekkenTokenizer
+from nemo_docs.settings import LANGUAGES
 
 PREAMBLE = "Read the text. Quote it, then answer."
 ARTICLE_ONE = {
@@ -68,7 +69,7 @@ def check_against_mistral(
     assert third[: len(first)] == first
 
 
-@pytest.mark.parametrize("language", ELEVEN_LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_joined_segments_equal_mistral_common(
     language: str, mistral: MistralTokenizer, v3_tekken: Template, tekken: TekkenTokenizer
 ) -> None:
@@ -76,7 +77,7 @@ def test_joined_segments_equal_mistral_common(
     check_against_mistral(document, question, mistral, v3_tekken, tekken)
 
 
-@pytest.mark.parametrize("language", ELEVEN_LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_joined_segments_equal_mistral_common_on_news(
     language: str, data_dir: Path, mistral: MistralTokenizer, v3_tekken: Template, tekken: TekkenTokenizer
 ) -> None:
