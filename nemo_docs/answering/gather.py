@@ -42,4 +42,4 @@ def gather(library: LibraryReader, wanted: Iterable[tuple[Document, frozenset[in
 
 def searched(library: LibraryReader, sources: Sequence[Source], question: str) -> dict[str, list[PassageScore]]:
     """For each source by its handle, the passages that hold words of the question."""
-    return {source.handle: library.passage_scores(source.handle, question) for source in sources}
+    return library.passage_scores(question, [source.handle for source in sources])

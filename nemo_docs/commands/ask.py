@@ -17,6 +17,7 @@ from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.scope import Scope, parse_scope
 from nemo_docs.commands.shared import emit_line, example, in_option, json_option, setting_options, text_or_stdin
 from nemo_docs.errors import ExitCode, NemoDocsError, NothingFound, UsageError
+from nemo_docs.plain import printable
 from nemo_docs.settings import Configuration, load
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **
         sources = _sources(library, scopes)
         backend = _backend(configuration, progress)
         for each in questions:
+            if lines and not as_json:
+                click.echo(f"> {printable(each)}\n")
             _answer(each, sources, library, backend, configuration, progress, as_json)
     return ExitCode.DONE
 

@@ -167,27 +167,28 @@ class LibraryReader:
         Raises:
             LibraryError: If the index cannot be read.
         """
-        where, values = "", {}
-        if documents is not None:
-            handles = {_handle(document) for document in documents}
-            values = {f"handle{i}": handle for i, handle in enumerate(sorted(handles))}
-            where = f"AND d.handle IN ({', '.join(f':{name}' for name in values)})"
+        where, values = ("", {}) if documents is None else _among(documents)
         with self._snapshot():
             found = self._matches(query, f"{where} ORDER BY score DESC, p.id LIMIT :limit", {**values, "limit": limit})
             found.sort(key=lambda row: (-row["score"], row["id"]))
             return [self._hit(row, query) for row in found[:limit]]
 
-    def passage_scores(self, document: Document | str, query: str) -> list[PassageScore]:
-        """The score of every passage of one document that matches, in page order."""
+    def passage_scores(self, query: str, documents: Iterable[Document | str]) -> dict[str, list[PassageScore]]:
+        """For each document by its handle, the score of every passage that matches, in page order."""
+        where, values = _among(documents)
         with self._snapshot():
-            rows = self._matches(query, "AND d.handle = :handle", {"handle": _handle(document)})
+            rows = self._matches(query, where, values)
             pages = self._rows(
-                "SELECT p.text, p.number FROM documents d JOIN pages p ON p.version = d.version WHERE d.handle = ?",
-                (_handle(document),),
+                f"""SELECT p.text, p.number, d.handle FROM documents d JOIN pages p ON p.version = d.version
+                    WHERE p.text IS NOT NULL {where}""",
+                values,
             )
-        numbers = {row["text"]: row["number"] for row in pages}
-        scores = [PassageScore(numbers[row["text"]], row["start"], row["end"], row["score"]) for row in rows]
-        return sorted(scores, key=lambda score: (score.page, score.start))
+        places = {page["text"]: page for page in pages}
+        scores: dict[str, list[PassageScore]] = {page["handle"]: [] for page in pages}
+        for row in rows:
+            page = places[row["text"]]
+            scores[page["handle"]].append(PassageScore(page["number"], row["start"], row["end"], row["score"]))
+        return {handle: sorted(found, key=lambda s: (s.page, s.start)) for handle, found in scores.items()}
 
     def _matches(self, query: str, rest: str, values: dict[str, Any]) -> list[sqlite3.Row]:
         """Passages of every language, each asked for in its own way."""
@@ -269,3 +270,9 @@ def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
         else:
             merged.append((start, end))
     return tuple(merged)
+
+
+def _among(documents: Iterable[Document | str]) -> tuple[str, dict[str, str]]:
+    """A condition that holds for these documents, and its values."""
+    values = {f"handle{n}": _handle(document) for n, document in enumerate(documents)}
+    return f"AND d.handle IN ({', '.join(f':{name}' for name in values)})", values

@@ -96,7 +96,7 @@ def test_search_ranks_all_languages_in_one_list(samples: Path) -> None:
 def test_passage_scores_are_those_of_search(samples: Path) -> None:
     with LibraryReader(samples) as reader:
         document = reader.resolve("udhr.en")
-        scores = reader.passage_scores(document.handle, "right to education")
+        scores = reader.passage_scores("right to education", [document])[document.handle]
         hits = reader.search("right to education", [document], limit=1000)
         assert {(hit.page, hit.start, hit.end, hit.score) for hit in hits} == {
             (score.page, score.start, score.end, score.score) for score in scores
