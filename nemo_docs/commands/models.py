@@ -95,6 +95,16 @@ def add(path: Path, name: str | None, template: str | None) -> None:
     click.echo(printable(f"{chosen}: {about}. Use it with: nemo-docs model use {chosen}"), err=True)
 
 
+@model.command(epilog=example("model forget my-finetune"))
+@click.argument("name")
+def forget(name: str) -> None:
+    """Forget the NAME that `model add` gave. The model's files stay where they are."""
+    from nemo_docs.model.inventory import forget_model
+
+    forget_model(load().paths.models, name)
+    click.echo(printable(f"{name} is forgotten."), err=True)
+
+
 @model.command(epilog=example("model use nemo", "model use ~/models/my-finetune"))
 @click.argument("name")
 def use(name: str) -> None:

@@ -66,3 +66,11 @@ def test_tilde_that_no_shell_has_expanded_is_the_users_home(
     assert nemo_docs("model", "add", f"~/{default_model.name}", "--name", "mine").code == 0
     assert nemo_docs("model", "show", "mine", "--json").events[0]["path"] == str(default_model)
     assert nemo_docs("model", "show", "~nobody-of-this-name/x").code == ExitCode.FAILED
+
+
+def test_an_added_model_can_be_forgotten_and_its_files_stay(nemo_docs: NemoDocs, default_model: Path) -> None:
+    assert nemo_docs("model", "add", default_model, "--name", "mine").code == 0
+    assert nemo_docs("model", "forget", "mine").code == 0
+    assert "mine" not in nemo_docs("model", "list").out
+    assert nemo_docs("model", "forget", "mine").code == ExitCode.USAGE
+    assert nemo_docs("model", "show", default_model).code == 0

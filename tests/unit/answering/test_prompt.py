@@ -7,11 +7,17 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mistral_common.protocol.instruct.messages import UserMessage
+from mistral_common.protocol.instruct.request import ChatCompletionRequest
+from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from nemo_docs.answering.prompt import LANGUAGE_RULES, NOT_SAID, Prompts
 from nemo_docs.answering.windows import windows_of
+from nemo_docs.library.clean import clean
+from nemo_docs.library.samples import samples_folder
 from nemo_docs.model.template import Part, Template, template_for
 from nemo_docs.model.tokenizers.base import Tokenizer
+from nemo_docs.settings import LANGUAGES
 from tests.unit.answering.documents import HOSTILE, source_of
 
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -68,3 +74,14 @@ def test_every_language_has_its_rule_and_its_refusal() -> None:
         == sorted(["en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi"])
     )
     assert len(set(LANGUAGE_RULES.values())) == len(set(NOT_SAID.values())) == 11
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_prompt_of_segments_has_the_ids_that_mistral_gives_its_text(tekken: Tokenizer, language: str) -> None:
+    text = (samples_folder() / f"udhr.{language}.txt").read_text(encoding="utf-8")
+    pages = [clean(text[at : at + 2000]).text.strip() for at in range(0, len(text), 2000)]
+    (window,) = windows_of(source_of(*pages, title="udhr", language=language), tekken, 10**6)
+    prompts = Prompts(template_for("v3-tekken", tekken), tekken)
+    ids = [token for part in prompts.window(window, prompts.quotes_wanted(window, "Who?")) for token in part]
+    request = ChatCompletionRequest(messages=[UserMessage(content=tekken.decode(ids))])
+    assert ids == MistralTokenizer.v3(is_tekken=True).encode_chat_completion(request).tokens
