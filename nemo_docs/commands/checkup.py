@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
 
-from nemo_docs.errors import NemoDocsError
+from nemo_docs.errors import DoesNotFit, NemoDocsError
 from nemo_docs.paths import Paths
 from nemo_docs.plain import size
 from nemo_docs.settings import Configuration, load
@@ -197,16 +197,26 @@ def _models(configuration: Configuration) -> Iterator[Check]:
 
 
 def _room_for(entry: Entry, folder: Path) -> Check:
-    disk, memory = free_bytes(folder), psutil.virtual_memory().total
-    needs = f"needs {size(entry.disk_bytes)} of disk and {size(entry.memory_bytes)} of memory"
+    """Whether a pull would be refused, by the pull's own measure."""
+    from nemo_docs.model.pull import check_disk, check_memory
+
     name = f"room for {entry.name}"
-    if disk < entry.disk_bytes or memory < entry.memory_bytes:
-        return Check(name, Status.OK, f"no: it {needs}; here are {size(disk)} and {size(memory)}")
-    return Check(name, Status.OK, f"yes: it {needs}; fetch it with: nemo-docs model pull {entry.name}")
+    try:
+        check_disk(entry, existing(folder))
+        check_memory(entry)
+    except DoesNotFit as refusal:
+        return Check(name, Status.OK, f"no: {refusal.message}")
+    needs = f"{size(entry.disk_bytes)} of disk and {size(entry.memory_bytes)} of memory"
+    return Check(name, Status.OK, f"yes: it needs {needs}; fetch it with: nemo-docs model pull {entry.name}")
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
 
 
 def free_bytes(path: Path) -> int:
     """Bytes free on the disk that holds `path`, or will once it is made."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return shutil.disk_usage(path).free
+    return shutil.disk_usage(existing(path)).free

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nemo_docs.errors import ExitCode
+from nemo_docs.errors import DoesNotFit, ExitCode
+from nemo_docs.model.catalogue import entry_for
+from nemo_docs.model.pull import check_disk, check_memory
 from tests.cli.conftest import NemoDocs
 
 
@@ -57,3 +59,15 @@ def test_files_that_others_may_read_are_a_warning(nemo_docs: NemoDocs, home: Pat
     (check,) = [event for event in nemo_docs("doctor", "--json").events if event["name"] == "privacy"]
     assert check["status"] == "warning"
     assert "config.toml" in check["detail"]
+
+
+def test_doctor_and_pull_agree_whether_nemo_fits(nemo_docs: NemoDocs, tmp_path: Path) -> None:
+    """It said yes by the size of the weights alone, and the pull it named was refused."""
+    try:
+        check_disk(entry_for("nemo"), tmp_path)
+        check_memory(entry_for("nemo"))
+        said = "yes: "
+    except DoesNotFit as refusal:
+        said = f"no: {refusal.message.split(' of ')[0]}"
+    (row,) = (event for event in nemo_docs("doctor", "--json").events if event["name"] == "room for nemo")
+    assert row["detail"].startswith(said)
