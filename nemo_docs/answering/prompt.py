@@ -85,13 +85,10 @@ class Prompts:
         return (*asked, *self._ids(given, *turn.assistant_close, *turn.user_open, wish, *turn.user_close))
 
     def over_quotes(self, contexts: Sequence[str], question: str, language: str) -> tuple[tuple[int, ...], ...]:
-        """Segments of a prompt that holds quotes instead of windows."""
+        """A prompt that holds quotes instead of windows: one segment, as no other question can use any of it."""
         turn = self._template
-        return (
-            self._ids(*turn.begin, *turn.user_open, ANSWER_WISH),
-            self._ids(GAP.join((*contexts, ""))),
-            self._ids(f"Question: {question}\n{LANGUAGE_RULES[language]}", *turn.user_close),
-        )
+        text, asked = GAP.join((*contexts, "")), f"Question: {question}\n{LANGUAGE_RULES[language]}"
+        return (self._ids(*turn.begin, *turn.user_open, ANSWER_WISH, text, asked, *turn.user_close),)
 
     def not_said(self, language: str) -> tuple[int, ...]:
         """What stands in place of quotes when the text does not say."""

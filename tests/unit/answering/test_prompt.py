@@ -67,6 +67,12 @@ def test_nothing_before_the_question_depends_on_it(tokenizer: Tokenizer, templat
     assert behind[: len(one[-1])] == one[-1], "the answer's turn goes on where the quoting turn ended"
 
 
+def test_a_prompt_over_quotes_is_one_segment_so_that_it_takes_no_windows_place(
+    tokenizer: Tokenizer, template: Template
+) -> None:
+    assert len(Prompts(template, tokenizer).over_quotes(["One.", "Two."], "Who?", "en")) == 1
+
+
 def test_every_language_has_its_rule_and_its_refusal() -> None:
     assert (
         sorted(LANGUAGE_RULES)

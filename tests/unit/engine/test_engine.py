@@ -104,6 +104,14 @@ def test_decode_equals_reading_the_answer_again():
         assert tokens_of(again) == [answer[n]]
 
 
+def test_prompt_of_one_segment_pushes_no_window_out_of_the_pool():
+    eng = engine(pool_bytes=2 * KVCache(tiny_model().kv_layout, 256).n_bytes)
+    ask(eng)
+    for _ in range(3):
+        list(eng.run(Request((PREAMBLE + QUESTION,), TWELVE_TOKENS)))
+    assert ask(eng)[-1].tokens_cached == len(PREAMBLE) + len(WINDOW)
+
+
 def test_progress_counts_every_token_once():
     progress = [event for event in ask(engine()) if isinstance(event, Prefilled)]
     assert [event.done for event in progress] == sorted({event.done for event in progress})
