@@ -50,7 +50,13 @@ def cli(ctx: click.Context) -> None:
     Settings, library and models live in the platform's folders, or all under NEMO_DOCS_HOME when that is set.
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            click.echo(ctx.get_help())
+            return
+        from nemo_docs.settings import load
+        from nemo_docs.tui.app import NemoDocsApp
+
+        NemoDocsApp(load()).run()
 
 
 for _command in (*documents.COMMANDS, search.search, ask.read, ask.ask, models.model, doctor.doctor, config.config):
@@ -83,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again at exit
             hint = "Free some room: where the output goes, or in the folder for temporary files (TMPDIR)."
             return _told(f"Writing failed: {error.strerror}.", hint, ExitCode.FAILED)
-        from nemo_docs.commands import crash
+        from nemo_docs import crash
 
         return _told(*crash.record(error), ExitCode.FAILED)
     return code if isinstance(code, int) else ExitCode.DONE

@@ -90,6 +90,22 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """Yes or no."""
+
+    def __call__(self, value: object) -> bool:
+        """Return the truth value; text may say it in the usual words."""
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, str) or value.lower() not in {"true", "false", "yes", "no", "on", "off", "1", "0"}:
+            raise ValueError
+        return value.lower() in {"true", "yes", "on", "1"}
+
+    def __str__(self) -> str:
+        return "true or false"
+
+
+@dataclass(frozen=True, slots=True)
 class Amount:
     """A whole number with an optional unit (`128k`, `4GB`), or the word `auto`, which is held as None."""
 
@@ -145,6 +161,16 @@ class Settings:
     language: str = _setting("auto", Choice(("auto", *LANGUAGES)), "Language of answers; auto is the question's.")
     kv_memory: int | None = _setting(
         None, _BYTES, "Memory for what was read, in bytes; auto is what the machine can spare."
+    )
+    engine_idle: float = _setting(
+        900.0, Number(1, 604_800), "Seconds without a request after which the shared engine ends and frees its memory."
+    )
+    in_process: bool = _setting(
+        False, Switch(), "Run the model inside the command or app itself instead of in the engine that all share."
+    )
+    theme: str = _setting("nemo-dark", Word("the name of a theme"), "Colours of the app.")
+    folder_limit: int = _setting(
+        50, Number(1, 1_000_000, whole=True), "Files in a dropped folder above which the app asks before adding them."
     )
     models_folder: str = _setting(
         "",
@@ -226,6 +252,8 @@ def shown(value: object) -> str:
     """A value as it would be typed."""
     if value is None:
         return "auto"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -1,0 +1,149 @@
+"""What the app works on, without any widget: the settings, the library, the model, the documents asked about.
+
+Every method blocks and is called from a job's thread; each opens the library for itself, because an SQLite connection
+belongs to one thread and reading costs a millisecond. Texts of documents are kept between questions, by version.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from nemo_docs.library.reader import LibraryReader
+from nemo_docs.library.records import Document, Page, PageText
+from nemo_docs.settings import Configuration
+
+if TYPE_CHECKING:
+    from nemo_docs.answering.events import AnswerEvent, Progress
+    from nemo_docs.answering.source import Source
+    from nemo_docs.backends.local import LocalBackend
+    from nemo_docs.library.events import IngestEvent
+    from nemo_docs.tui.jobs.job import Cancelled
+
+
+class Desk:
+    """The app's model.
+
+    Args:
+        configuration: The settings and where they came from.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._lock = threading.Lock()
+        self._backend: LocalBackend | None = None
+        self._sources: dict[tuple[str, str], Source] = {}
+
+    def reader(self) -> LibraryReader:
+        """The library, opened for the calling thread.
+
+        Raises:
+            LibraryError: If it cannot be read.
+        """
+        return LibraryReader(self.configuration.paths.library)
+
+    def documents(self) -> list[Document]:
+        """All documents, in the order of their handles."""
+        with self.reader() as library:
+            return library.documents()
+
+    def pages(self, handle: str) -> list[Page]:
+        """A document's ledger."""
+        with self.reader() as library:
+            return library.pages(handle)
+
+    def page_text(self, handle: str, page: int) -> PageText:
+        """One page.
+
+        Raises:
+            NothingFound: If it has no text.
+        """
+        with self.reader() as library:
+            return library.page_text(handle, page)
+
+    def backend(self) -> LocalBackend:
+        """The model that the settings name; its weights are loaded when it is first asked.
+
+        Raises:
+            ModelError: If it cannot be opened.
+        """
+        with self._lock:
+            if self._backend is None:
+                from nemo_docs.backends.opening import open_backend
+
+                paths = self.configuration.paths
+                self._backend = open_backend(self.configuration.settings, models=paths.models, state=paths.state)
+            return self._backend
+
+    def sources(self, library: LibraryReader, handles: Sequence[str]) -> list[Source]:
+        """The texts of some documents, or of all where none is named; kept for the next question.
+
+        Raises:
+            NothingFound: If there is no document, or none has text.
+        """
+        from nemo_docs.answering.gather import gather
+        from nemo_docs.errors import NothingFound
+
+        documents = [each for each in library.documents() if not handles or each.handle in handles]
+        if not documents:
+            raise NothingFound("The library is empty.", hint="Drop a file on this window, or press ctrl+o.")
+        found = []
+        for document in documents:
+            key = (document.handle, f"{document.sha256} {document.pages_read}")
+            if (source := self._sources.get(key)) is None:
+                pages = frozenset(range(1, document.pages + 1))
+                try:
+                    (source,) = gather(library, [(document, pages)])
+                except NothingFound:
+                    continue
+                self._sources[key] = source
+            found.append(source)
+        if not found:
+            raise NothingFound("None of these documents holds any text.", hint="Choose others.")
+        return found
+
+    def ask(self, question: str, handles: Sequence[str], cancelled: Cancelled) -> Iterator[AnswerEvent]:
+        """Answer a question about some documents, or all where none is named."""
+        from nemo_docs.answering.ask import Options, ask
+        from nemo_docs.answering.gather import searched
+        from nemo_docs.engine.protocol import Sampling
+
+        settings = self.configuration.settings
+        options = Options(
+            window=settings.window,
+            budget_s=settings.budget,
+            answer_tokens=settings.answer_tokens,
+            language=settings.language,
+            sampling=Sampling(settings.temperature, settings.top_p, settings.seed),
+        )
+        with self.reader() as library:
+            sources = self.sources(library, handles)
+            yield from ask(question, sources, searched(library, sources, question), self.backend(), options, cancelled)
+
+    def read(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Progress]:
+        """Read documents through the model."""
+        from nemo_docs.answering.preread import preread
+
+        with self.reader() as library:
+            sources = self.sources(library, handles)
+        yield from preread(sources, self.backend(), self.configuration.settings.window, cancelled)
+
+    def add(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[IngestEvent]:
+        """Add files and folders to the library; stopping keeps every page that was read."""
+        from nemo_docs.library import ingest
+        from nemo_docs.library.store import Library
+
+        with Library(self.configuration.paths.library) as library, closing(ingest.add(library, paths)) as events:
+            for event in events:
+                yield event
+                if cancelled():
+                    return
+
+    def remove(self, handle: str) -> None:
+        """Take a document out of the library."""
+        from nemo_docs.library.store import Library
+
+        with Library(self.configuration.paths.library) as library:
+            library.remove(handle)

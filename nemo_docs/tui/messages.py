@@ -1,0 +1,79 @@
+"""What the panes tell each other. Every message goes up to the main screen, which hands it to whom it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.message import Message
+
+from nemo_docs.answering.events import Citation
+
+
+class QuestionAsked(Message):
+    """The prompt was sent."""
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self.question = question
+
+
+class PathsDropped(Message):
+    """Files or folders were dropped, pasted or typed: all of them exist."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__()
+        self.paths = tuple(paths)
+
+
+class SelectionChanged(Message):
+    """Other documents are selected; empty means the whole library."""
+
+    def __init__(self, handles: Sequence[str]) -> None:
+        super().__init__()
+        self.handles = tuple(handles)
+
+
+class LibraryChanged(Message):
+    """Documents were added, changed or removed, by this process or another."""
+
+
+class DocumentOpened(Message):
+    """A document's page is to be shown."""
+
+    def __init__(self, handle: str, page: int = 1) -> None:
+        super().__init__()
+        self.handle, self.page = handle, page
+
+
+class CitationShown(Message):
+    """A quote is to be lit in its source.
+
+    Attributes:
+        citation: The quote.
+        siblings: All quotes of the same answer; those on the same page are lit more faintly.
+    """
+
+    def __init__(self, citation: Citation, siblings: Sequence[Citation] = ()) -> None:
+        super().__init__()
+        self.citation, self.siblings = citation, tuple(siblings)
+
+
+class QuestionEdited(Message):
+    """A question is to go back into the prompt."""
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self.question = question
+
+
+class CopyWanted(Message):
+    """Text is to go to the clipboard.
+
+    Attributes:
+        text: What to copy, with its source.
+        what: What it is called in the notice, such as "the quote".
+    """
+
+    def __init__(self, text: str, what: str) -> None:
+        super().__init__()
+        self.text, self.what = text, what
