@@ -38,7 +38,7 @@ class SafetensorsFile:
         self.path = path
         self._on: dict[str, Any] = {}
         try:
-            file = safe_open(path, framework="np")  # headers need no torch: a face that only plans loads none
+            file: Any = safe_open(path, framework="np")  # headers need no torch: a face that only plans loads none
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             self.shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             dtypes = {name: part.get_dtype() for name, part in slices.items()}
