@@ -15,7 +15,7 @@ from typing import Any
 
 from nemo_docs.errors import NothingFound
 from nemo_docs.library.connection import connect_read_only, database_errors, is_file
-from nemo_docs.library.naming import collection_named, document_named
+from nemo_docs.library.naming import document_named
 from nemo_docs.library.records import Document, Hit, Page, PageStatus, PageText, Passage, PassageScore, VersionStatus
 
 _DOCUMENTS = """
@@ -95,10 +95,6 @@ class LibraryReader:
             UsageError: If several titles do; the hint names them.
         """
         return document_named(self.documents(), reference, for_removal=for_removal)
-
-    def resolve_collection(self, reference: str) -> tuple[Document, ...]:
-        """The documents of the collection that a user means, as `naming` says; empty if it is none."""
-        return collection_named(self.documents(), self.collections(), reference)
 
     def collections(self) -> dict[str, tuple[str, ...]]:
         """The handles in each collection; both in order."""

@@ -46,7 +46,6 @@ def test_the_first_schema_is_read_as_it_is(old_library: Path) -> None:
         assert (document.title, document.pages, document.collections) == ("lease.txt", 2, ())
         assert reader.collections() == {}
         assert reader.resolve("lease").handle == "a"
-        assert reader.resolve_collection("lease") == ()
         assert [hit.page for hit in reader.search("rents")] == [1]
     assert old_library.read_bytes() == before
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nemo_docs.errors import NothingFound, UsageError
 from nemo_docs.library.clean import clean_line
+from nemo_docs.library.naming import collection_named
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.store import Library
 from nemo_docs.library.tags import LONGEST_NAME, collection_key, collection_name
@@ -86,7 +87,9 @@ def test_order_of_meanings(
     with LibraryReader(library_path) as reader:
 
         def meant(reference: str) -> list[str]:
-            return [document.handle for document in reader.resolve_collection(reference)]
+            return [
+                document.handle for document in collection_named(reader.documents(), reader.collections(), reference)
+            ]
 
         assert meant("law") == meant(" LAW ") == ["c"], "the whole name wins over a path and over titles"
         assert meant("a") == [], "a handle is its document"
