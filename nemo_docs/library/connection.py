@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ SCHEMA_VERSION = 2
 """The newest schema that this program knows; the number of migrations."""
 BUSY_TIMEOUT_S = 30.0
 """How long one program waits for another that writes."""
+_making_the_file = threading.Lock()
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection | None:
@@ -59,10 +61,14 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     Raises:
         LibraryError: If it is not a library, belongs to a newer program, or cannot be written.
     """
-    is_file(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # On POSIX, closing a file drops every lock that this process has on it, those of SQLite's other connections
+        # too: then another process deletes the log under them. So only a file that is not there yet is opened here.
+        with _making_the_file:
+            if not is_file(path):
+                with suppress(FileExistsError):  # another process was faster
+                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise LibraryError(
             f"The library {path} cannot be opened: {error.strerror}.",

@@ -20,8 +20,9 @@ from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
 from nemo_docs.library.languages import UNKNOWN, detect
 from nemo_docs.library.readers import HEAD_BYTES, READERS, reader_name
 from nemo_docs.library.records import PageStatus, VersionStatus
-from nemo_docs.library.store import Library, NewPage, Version
+from nemo_docs.library.store import Library
 from nemo_docs.library.tags import collection_name
+from nemo_docs.library.versions import NewPage, Version
 
 
 def add(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,8 @@ from nemo_docs.errors import LibraryError, NothingFound
 from nemo_docs.library.clean import clean
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import PageStatus, VersionStatus
-from nemo_docs.library.store import Library, NewPage, Version, handle
+from nemo_docs.library.store import Library, handle
+from nemo_docs.library.versions import NewPage, Version
 
 SECRET = "Quetzalcoatlus"
 
@@ -202,3 +204,15 @@ def test_a_failed_migration_leaves_an_empty_library(library_path: Path, monkeypa
         assert reader.documents() == []
     with Library(library_path) as library:
         assert put(library, "/a", "One.").handle == "a"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX alone forgets locks")
+def test_opening_twice_in_one_process_keeps_the_locks_of_the_first(library: Library, library_path: Path) -> None:
+    put(library, "/a", "One.")
+    log = library_path.with_name("library.db-wal")
+    before = log.stat().st_ino
+    Library(library_path).close()
+    code = "import sys, sqlite3; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM documents'); c.close()"
+    subprocess.run([sys.executable, "-c", code, str(library_path)], check=True)
+    assert log.stat().st_ino == before, "the other process took itself for the last and deleted the log"
+    assert put(library, "/b", "Two.").handle == "b"
