@@ -28,8 +28,12 @@ BUSY_TIMEOUT_S = 30.0
 _making_the_file = threading.Lock()
 
 
-def connect_read_only(path: Path) -> sqlite3.Connection | None:
+def connect_read_only(path: Path, *, schema: int = 1) -> sqlite3.Connection | None:
     """A read-only connection, or None if the file holds no library yet.
+
+    Args:
+        path: The database; must be there.
+        schema: What the caller wants to read came with this one; an earlier one counts as no library yet.
 
     Raises:
         LibraryError: If the file is not a library, or belongs to a newer program.
@@ -46,7 +50,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection | None:
         )
         connection.row_factory = sqlite3.Row
         try:
-            if check_schema(connection, path) == 0:
+            if check_schema(connection, path) < schema:
                 connection.close()
                 return None
         except BaseException:
