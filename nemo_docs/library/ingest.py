@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nemo_docs.errors import LibraryError, NemoDocsError, NoTextLayer, NothingFound, Unreadable
+from nemo_docs.library import inbox
 from nemo_docs.library.clean import clean, clean_line
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, IngestEvent, PageDone, Totals
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
@@ -54,6 +55,7 @@ def add(
     """
     names = [collection_name(name) for name in collections]
     tagged: set[str] = set()
+    inbox.sweep(library.path, library.paths())
     found = _find(paths)
     totals = Totals(failed=len(found.failures), unsupported=found.unsupported, hidden=found.hidden)
     yield from found.failures
