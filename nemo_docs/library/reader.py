@@ -54,7 +54,13 @@ class LibraryReader:
             LibraryError: If it is not a library, or belongs to a newer program.
         """
         self._path = path
-        self._connection = connect_read_only(path) if is_file(path) else None
+        self._open()
+
+    def _open(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._file = _identity(self._path)
+        if self._file is not None:
+            self._connection = connect_read_only(self._path)
 
     def __enter__(self) -> LibraryReader:
         """The reader itself."""
@@ -69,6 +75,19 @@ class LibraryReader:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def state(self) -> object:
+        """A value that is another one whenever some other connection, of any process, has committed a change since.
+
+        For watchers: keep one reader open in one thread, and compare what it says now to what it said before. Values of
+        two readers mean nothing to each other. It costs microseconds (SQLite's `data_version`, a counter in shared
+        memory, and one look at the file) and notices a library that is made, taken away or replaced, too. In a folder
+        that cannot be written it notices only that, because nobody writes there.
+        """
+        if self._connection is None or _identity(self._path) != self._file:
+            self.close()
+            self._open()
+        return self._file, *(row[0] for row in self._rows("PRAGMA data_version"))
 
     def damage(self) -> str:
         """What SQLite finds wrong with the file; empty if it is sound. Reads all of it."""
@@ -246,6 +265,15 @@ _PAGE_TEXTS = """
     FROM documents d JOIN pages p ON p.version = d.version JOIN texts t ON t.id = p.text
     WHERE d.handle = ?
 """
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is there; its number is not given to another while a connection is open to it."""
+    try:
+        status = path.stat() if is_file(path) else None
+    except FileNotFoundError:
+        return None
+    return (status.st_dev, status.st_ino) if status else None
 
 
 def _document(row: sqlite3.Row, collections: tuple[str, ...]) -> Document:
