@@ -10,6 +10,7 @@ as a whole. Deleted content is overwritten (`secure_delete`).
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -73,6 +74,8 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
             if not is_file(path):
                 with suppress(FileExistsError):  # another process was faster
                     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise LibraryError(
             f"The library {path} cannot be opened: {error.strerror}.",
