@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nemo_docs.errors import NothingFound, UsageError
+from nemo_docs.errors import NothingFound
 from nemo_docs.library.connection import connect_read_only, database_errors, is_file
+from nemo_docs.library.naming import document_named
 from nemo_docs.library.records import Document, Hit, Page, PageStatus, PageText, Passage, PassageScore, VersionStatus
 
 _DOCUMENTS = """
@@ -26,14 +27,10 @@ _DOCUMENTS = """
     FROM documents d JOIN versions v ON v.id = d.version LEFT JOIN pages p ON p.version = v.id
     GROUP BY d.id ORDER BY d.id
 """
-_MATCHES = """
-    SELECT p.id, p.version, p.text, p.ordinal, p.start, p."end", p.language, -bm25(passage_index) AS score
-    FROM passage_index CROSS JOIN passages p ON p.id = passage_index.rowid
-    CROSS JOIN versions v ON v.id = p.version CROSS JOIN documents d ON d.id = v.document AND d.version = v.id
-    WHERE passage_index MATCH :query AND p.language = :language
+_COLLECTIONS = """
+    SELECT c.name, d.handle FROM collections c JOIN collection_documents m ON m.collection = c.id
+    JOIN documents d ON d.id = m.document ORDER BY c.key, d.id
 """
-# CROSS JOIN fixes the order: the index is asked once. Left to itself SQLite starts at the document and asks the index
-# anew for every passage, which took 77 s on a document of 5,000 pages in place of 0.3 s.
 
 
 class LibraryReader:
@@ -49,7 +46,13 @@ class LibraryReader:
             LibraryError: If it is not a library, or belongs to a newer program.
         """
         self._path = path
-        self._connection = connect_read_only(path) if is_file(path) else None
+        self._open()
+
+    def _open(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._file = _identity(self._path)
+        if self._file is not None:
+            self._connection = connect_read_only(self._path)
 
     def __enter__(self) -> LibraryReader:
         """The reader itself."""
@@ -65,6 +68,19 @@ class LibraryReader:
             self._connection.close()
             self._connection = None
 
+    def state(self) -> object:
+        """A value that is another one whenever some other connection, of any process, has committed a change since.
+
+        For watchers: keep one reader open in one thread, and compare what it says now to what it said before. Values of
+        two readers mean nothing to each other. It costs microseconds (SQLite's `data_version`, a counter in shared
+        memory, and one look at the file) and notices a library that is made, taken away or replaced, too. In a folder
+        that cannot be written it notices only that, because nobody writes there.
+        """
+        if self._connection is None or _identity(self._path) != self._file:
+            self.close()
+            self._open()
+        return self._file, *(row[0] for row in self._rows("PRAGMA data_version"))
+
     def damage(self) -> str:
         """What SQLite finds wrong with the file; empty if it is sound. Reads all of it."""
         found = [str(row[0]) for row in self._rows("PRAGMA quick_check(1)")]
@@ -72,47 +88,37 @@ class LibraryReader:
 
     def documents(self) -> list[Document]:
         """All documents in the order of their handles, each with its current version."""
-        return [_document(row) for row in self._rows(_DOCUMENTS)]
+        names: dict[str, list[str]] = {}
+        for name, handles in self.collections().items():
+            for handle in handles:
+                names.setdefault(handle, []).append(name)
+        return [_document(row, tuple(names.get(row["handle"], ()))) for row in self._rows(_DOCUMENTS)]
 
     def resolve(self, reference: str, *, for_removal: bool = False) -> Document:
-        """The document that a user means.
+        """The document that a user means, as `naming` says.
 
         Args:
-            reference: An exact handle, else the existing path of a file in the library, else a title or a unique part.
+            reference: What the user wrote.
             for_removal: Take handles and paths only.
 
         Raises:
             NothingFound: If no document answers to it.
             UsageError: If several titles do; the hint names them.
         """
-        documents = self.documents()
-        for document in documents:
-            if document.handle == reference:
-                return document
-        if os.path.exists(reference):
-            known = {os.path.realpath(document.path): document for document in documents}
-            if found := known.get(os.path.realpath(reference)):
-                return found
-        if for_removal:
-            raise NothingFound(
-                f"No document has the handle or path {reference!r}.",
-                hint="Removing takes a handle or a path; nemo-docs list shows them.",
-            )
-        part = reference.casefold().strip()
-        candidates = [document for document in documents if part == document.title.casefold()]
-        if len(candidates) != 1:
-            candidates = [document for document in documents if part and part in document.title.casefold()]
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            names = ", ".join(f"{document.handle} ({document.title})" for document in candidates[:8])
-            more = ", …" if len(candidates) > 8 else ""
-            message = f"{reference!r} is part of {len(candidates)} titles: {names}{more}."
-            raise UsageError(message, hint="Give a handle.")
-        raise NothingFound(
-            f"No document has the handle, path or title {reference!r}.",
-            hint="nemo-docs list shows what there is." if documents else "The library is empty: nemo-docs add FILE.",
-        )
+        return document_named(self.documents(), reference, for_removal=for_removal)
+
+    def collections(self) -> dict[str, tuple[str, ...]]:
+        """The handles in each collection; both in order."""
+        if not self._has_collections():
+            return {}
+        members: dict[str, list[str]] = {}
+        for row in self._rows(_COLLECTIONS):
+            members.setdefault(row["name"], []).append(row["handle"])
+        return {name: tuple(handles) for name, handles in members.items()}
+
+    def _has_collections(self) -> bool:
+        """Whether the schema knows them; a library of an earlier one is read as it is."""
+        return any(row[0] >= 2 for row in self._rows("PRAGMA user_version"))
 
     def pages(self, document: Document | str) -> list[Page]:
         """The ledger of the document's current version, in page order."""
@@ -167,68 +173,19 @@ class LibraryReader:
         Raises:
             LibraryError: If the index cannot be read.
         """
-        where, values = ("", {}) if documents is None else _among(documents)
+        from nemo_docs.library import searching
+
+        handles = None if documents is None else [_handle(document) for document in documents]
         with self._snapshot():
-            found = self._matches(query, f"{where} ORDER BY score DESC, p.id LIMIT :limit", {**values, "limit": limit})
-            found.sort(key=lambda row: (-row["score"], row["id"]))
-            return [self._hit(row, query) for row in found[:limit]]
+            return searching.search(self._rows, query, handles, limit)
 
     def passage_scores(self, query: str, documents: Iterable[Document | str]) -> dict[str, list[PassageScore]]:
         """For each document by its handle, the score of every passage that matches, in page order."""
-        where, values = _among(documents)
+        from nemo_docs.library import searching
+
+        handles = [_handle(document) for document in documents]
         with self._snapshot():
-            rows = self._matches(query, where, values)
-            pages = self._rows(
-                f"""SELECT p.text, p.number, d.handle FROM documents d JOIN pages p ON p.version = d.version
-                    WHERE p.text IS NOT NULL {where}""",
-                values,
-            )
-        places = {page["text"]: page for page in pages}
-        scores: dict[str, list[PassageScore]] = {page["handle"]: [] for page in pages}
-        for row in rows:
-            page = places[row["text"]]
-            scores[page["handle"]].append(PassageScore(page["number"], row["start"], row["end"], row["score"]))
-        return {handle: sorted(found, key=lambda s: (s.page, s.start)) for handle, found in scores.items()}
-
-    def _matches(self, query: str, rest: str, values: dict[str, Any]) -> list[sqlite3.Row]:
-        """Passages of every language, each asked for in its own way."""
-        from nemo_docs.library.analysis import terms
-
-        found: list[sqlite3.Row] = []
-        for row in self._rows("SELECT DISTINCT language FROM passages"):
-            if words := list(dict.fromkeys(terms(query, row["language"]))):
-                match = " OR ".join(f'"{word}"' for word in words)
-                found += self._rows(f"{_MATCHES} {rest}", {**values, "query": match, "language": row["language"]})
-        return found
-
-    def _hit(self, row: sqlite3.Row, query: str) -> Hit:
-        from nemo_docs.library.analysis import terms, tokens
-
-        (place,) = self._rows(
-            """SELECT d.handle, d.title, p.number, t.sha256, t.text
-               FROM texts t JOIN pages p ON p.id = t.page JOIN versions v ON v.id = p.version
-               JOIN documents d ON d.id = v.document WHERE t.id = ?""",
-            (row["text"],),
-        )
-        start, end = row["start"], row["end"]
-        passage = place["text"][start:end]
-        wanted = frozenset(terms(query, row["language"]))
-        return Hit(
-            document=place["handle"],
-            title=place["title"],
-            passage=row["ordinal"],
-            page=place["number"],
-            start=start,
-            end=end,
-            text_sha256=place["sha256"],
-            text=passage,
-            score=row["score"],
-            highlights=_merged(
-                (start + token.start, start + token.end)
-                for token in tokens(passage, row["language"], indexing=True)
-                if token.term in wanted
-            ),
-        )
+            return searching.passage_scores(self._rows, query, handles)
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -253,26 +210,19 @@ _PAGE_TEXTS = """
 """
 
 
-def _document(row: sqlite3.Row) -> Document:
-    return Document(**{**dict(row), "path": os.fsdecode(row["path"]), "status": VersionStatus(row["status"])})
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is there; its number is not given to another while a connection is open to it."""
+    try:
+        status = path.stat() if is_file(path) else None
+    except FileNotFoundError:
+        return None
+    return (status.st_dev, status.st_ino) if status else None
+
+
+def _document(row: sqlite3.Row, collections: tuple[str, ...]) -> Document:
+    path, status = os.fsdecode(row["path"]), VersionStatus(row["status"])
+    return Document(**{**dict(row), "path": path, "status": status}, collections=collections)
 
 
 def _handle(document: Document | str) -> str:
     return document if isinstance(document, str) else document.handle
-
-
-def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Spans in order, those that touch or overlap made one."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return tuple(merged)
-
-
-def _among(documents: Iterable[Document | str]) -> tuple[str, dict[str, str]]:
-    """A condition that holds for these documents, and its values."""
-    values = {f"handle{n}": _handle(document) for n, document in enumerate(documents)}
-    return f"AND d.handle IN ({', '.join(f':{name}' for name in values)})", values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class VersionStatus(StrEnum):
@@ -25,6 +26,20 @@ class PageStatus(StrEnum):
     TIMEOUT = "timeout"
 
 
+class TurnState(StrEnum):
+    """What became of a question."""
+
+    ASKED = "asked"
+    """Not answered: it is being answered, or what was answering it was killed."""
+    ANSWERED = "answered"
+    STOPPED = "stopped"
+    """By the user; the answer is as far as it came."""
+    FAILED = "failed"
+    """The answer, if any, is as far as it came."""
+    REMOVED = "removed"
+    """A document that the answer came from was removed, and the answer with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One document as it stands: its handle and title, and its current version.
@@ -42,6 +57,7 @@ class Document:
         characters: Characters of page text.
         language: ISO 639-1 code, or "und".
         versions: How many versions of it the library has seen.
+        collections: Names of the collections that it is in, in order.
     """
 
     handle: str
@@ -56,6 +72,7 @@ class Document:
     characters: int
     language: str
     versions: int
+    collections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +170,53 @@ class Hit:
     text: str
     score: float
     highlights: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One conversation.
+
+    Attributes:
+        id: Its number, never given to another.
+        started: When, ISO 8601, UTC.
+        title: Its first question, made harmless and short.
+        turns: How many questions it holds.
+    """
+
+    id: int
+    started: str
+    title: str
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnId:
+    """Which question of which conversation; never given to another."""
+
+    conversation: int
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and what became of it.
+
+    Attributes:
+        id: Which one.
+        position: In the conversation, from 1.
+        asked: When, ISO 8601, UTC.
+        question: As the user wrote it; hostile text.
+        scope: Handles of the documents that it was about; empty for the whole library.
+        state: What became of it.
+        answer: The answer event as `--json` writes it, as far as it came; None where there is none.
+        removed: Handles of the documents that the answer came from and that the library no longer has.
+    """
+
+    id: TurnId
+    position: int
+    asked: str
+    question: str
+    scope: tuple[str, ...]
+    state: TurnState
+    answer: dict[str, Any] | None
+    removed: tuple[str, ...]
