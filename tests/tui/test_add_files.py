@@ -9,6 +9,7 @@ import pytest
 from textual import events
 from textual.app import App
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from nemo_docs.tui.screens.add_files import AddFilesScreen
@@ -83,16 +84,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.asyncio
-async def test_dropped_files_are_all_taken_wherever_the_focus_is(folder: Path) -> None:
-    for field_has_focus in (True, False):
-        app = Asking(AddFilesScreen(folder))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, lambda: app.screen.query(FileTree))
-            if not field_has_focus:
-                app.screen.query_one(FileTree).focus()
-            await pilot.pause()
-            app.post_message(events.Paste(f"'{folder}/one paper.pdf'\n'{folder}/two.txt'\n"))
-            await until(pilot, lambda: app.answers == [[f"{folder}/one paper.pdf", f"{folder}/two.txt"]])
+@pytest.mark.parametrize("focused", [PathField, FileTree])
+async def test_dropped_files_are_all_taken_wherever_the_focus_is(folder: Path, focused: type[Widget]) -> None:
+    app = Asking(AddFilesScreen(folder))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.screen.query(FileTree))
+        app.screen.query_one(focused).focus()
+        await pilot.pause()
+        app.post_message(events.Paste(f"'{folder}/one paper.pdf'\n'{folder}/two.txt'\n"))
+        await until(pilot, lambda: app.answers == [[f"{folder}/one paper.pdf", f"{folder}/two.txt"]])
 
 
 @pytest.mark.asyncio
