@@ -78,6 +78,17 @@ def keys_of(action: Action, remapped: Mapping[str, tuple[str, ...]]) -> tuple[st
     return remapped.get(action.id) or tuple(spelled(key) for key in action.keys)
 
 
+def shown_keys(action: Action, remapped: Mapping[str, tuple[str, ...]]) -> str:
+    """The keys that an action has now, for people: `/` or `ctrl+p, f7`."""
+    return ", ".join(shown_key(key) for key in keys_of(action, remapped))
+
+
+def shown_key(key: str) -> str:
+    """A key for people: `/` for `slash`."""
+    modifiers, plus, base = key.rpartition("+")
+    return modifiers + plus + _CHARACTERS.get(base, base)
+
+
 def find_clash(remapped: Mapping[str, tuple[str, ...]]) -> Clash | None:
     """The first key that would mean two things in one place; the one to blame is the later of `remapped`.
 
@@ -105,4 +116,5 @@ def _name(character: str) -> str:
     return _SHORT.get(name, name)
 
 
-_TYPED = frozenset({_name(each) for each in string.punctuation} | {"space"})
+_CHARACTERS = {_name(each): each for each in string.punctuation}
+_TYPED = frozenset(_CHARACTERS) | {"space"}

@@ -53,6 +53,11 @@ THEMES = (
 KEYS = "keys"
 """The table of the file that gives actions other keys; `keys.<action>` is the name of one of its settings."""
 
+NEEDS_RESTART = frozenset(
+    {"device", "engine_idle", "in_process", "kv_memory", "model", "models_folder", "precision", "threads"}
+)
+"""Settings of the engine: a change holds when it is next started. The others hold from the next question on."""
+
 
 class Kind(Protocol):
     """What a field may hold. `str(kind)` names it in a sentence."""
