@@ -30,10 +30,13 @@ class Habits(App[None]):
     """
 
     DEFAULT_CSS = """
-    Habits:nocolor {
-        OptionList > .option-list--option-highlighted, Tree > .tree--cursor { text-style: reverse; }
+    Habits:nocolor:ansi {
+        OptionList > .option-list--option-highlighted { text-style: bold underline !important; }
+        Tree > .tree--cursor { text-style: bold underline !important; }
     }
     """
+    """Where not even greys are left, the line of a cursor is underlined."""
+
     ENABLE_COMMAND_PALETTE = False
     """No key of Textual's own: the palette's stands in the table."""
 
