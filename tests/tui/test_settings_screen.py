@@ -86,7 +86,9 @@ async def test_refused_value_is_told_at_the_field_and_not_written(home: Path) ->
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
         await change(screen, pilot, "budget", "[red]\u202e")
-        await until(pilot, lambda: note(screen).startswith("budget = '[red]\\u202e' (here) must be a number from 1 to"))
+        await until(
+            pilot, lambda: note(screen).startswith("budget = '[red]\\\\u202e' (here) must be a number from 1 to")
+        )
         assert screen.query_one("#note").has_class("wrong")
         await change(screen, pilot, "theme", "nemo-drak")
         await until(pilot, lambda: "Did you mean nemo-dark?" in note(screen))
