@@ -41,7 +41,7 @@ def contrast(text: str, ground: str) -> float:
 
 PAIRS = [
     *product(
-        ["foreground", "foreground-muted", "text", "text-muted"]
+        ["foreground", "foreground-muted", "text", "text-muted", "text-disabled"]
         + [f"text-{name}" for name in ("primary", "secondary", "accent", "warning", "error", "success")],
         ["background", "surface", "panel"],
     ),

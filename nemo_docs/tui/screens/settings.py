@@ -117,10 +117,8 @@ class SettingsScreen(Dialog[None]):
 
     def _row(self, name: str) -> Content:
         origin = self._configuration.origins[name]
-        return Content.assemble(
-            (f"{name} = {self._shown(name)}", "bold" if origin != "default" else ""),
-            (printable(f"   from {origin}"), "$text-muted"),
-        )
+        style = "" if origin == "default" else "bold"
+        return Content.assemble((f"{name} = {self._shown(name)}", style), printable(f"   from {origin}"))
 
     def _caution(self) -> str:
         """What stands between the file and the effect."""
