@@ -60,6 +60,20 @@ async def test_remapped_key_works_and_the_one_before_does_not(home: Path) -> Non
         assert app.screen is main
 
 
+@pytest.mark.asyncio
+async def test_two_keys_can_be_swapped(home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text('[keys]\nhelp = "f2"\nsettings = "f1"\n')
+    app = NemoDocsApp(load())
+    async with app.run_test(size=(80, 24)) as pilot:
+        main = app.screen
+        for key, kind in (("f1", SettingsScreen), ("f2", HelpScreen)):
+            await pilot.press(key)
+            await until(pilot, lambda kind=kind: isinstance(app.screen, kind) and app.focused)
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is main)
+
+
 class Receiving(Screen[None]):
     """Keeps what is dropped."""
 
