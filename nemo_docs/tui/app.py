@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.app import App
 from textual.binding import BindingType
 
 from nemo_docs.settings import Configuration
 from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.screens.main import MainScreen
 
 
-class NemoDocsApp(App[None]):
+class NemoDocsApp(Habits):
     """The terminal app.
 
     Args:
@@ -24,8 +24,7 @@ class NemoDocsApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(self, configuration: Configuration) -> None:
-        super().__init__()
-        self.desk = Desk(configuration)
+        super().__init__(Desk(configuration))
 
     def get_default_screen(self) -> MainScreen:
         """The screen that everything begins with."""
