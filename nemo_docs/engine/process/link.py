@@ -259,7 +259,7 @@ class Link:
                 stdout=log,
                 stderr=log,
                 cwd=self.place.state,
-                env=environment,
+                env=_environment(),
                 **detached,
             )
         threading.Thread(target=process.wait, name="engine's end", daemon=True).start()  # leaves no zombie behind
