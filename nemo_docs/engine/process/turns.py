@@ -144,15 +144,20 @@ class Turns:
         return True
 
     def _begin(self, job: Job) -> Iterator[EngineEvent]:
+        unwanted = iter([Finished("cancelled", 0, 0, 0, 0.0, 0.0)] if job.request else [])
         if job.cancelled.is_set():
-            return iter([Finished("cancelled", 0, 0, 0, 0.0, 0.0)] if job.request else [])
+            return unwanted
         engine = self._engine
         if engine is None or self._spec is None or not self._spec.serves(job.spec):
             self._unload()
             engine = InProcessEngine(partial(load_engine, job.spec), partial(self._tell_layers, job))
             self._spec, self._engine = job.spec, engine
         engine.load(job.cancelled.is_set)
-        return iter(()) if job.request is None else engine.run(job.request, job.cancelled.is_set)
+        if job.request is None:
+            return iter(())
+        if engine.loaded is None:
+            return unwanted
+        return engine.loaded.run(job.request, job.cancelled.is_set)  # not of `engine`, which lets one in at a time
 
     def _tell_layers(self, job: Job, done: int, of: int) -> None:
         with self._changed:
