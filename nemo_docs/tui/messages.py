@@ -51,11 +51,20 @@ class CitationShown(Message):
     Attributes:
         citation: The quote.
         siblings: All quotes of the same answer; those on the same page are lit more faintly.
+        is_chosen: Whether the user wants to see it, as opposed to its just having come.
     """
 
-    def __init__(self, citation: Citation, siblings: Sequence[Citation] = ()) -> None:
+    def __init__(self, citation: Citation, siblings: Sequence[Citation] = (), *, is_chosen: bool = True) -> None:
         super().__init__()
-        self.citation, self.siblings = citation, tuple(siblings)
+        self.citation, self.siblings, self.is_chosen = citation, tuple(siblings), is_chosen
+
+
+class ReadWanted(Message):
+    """Documents are to be read through the model now."""
+
+    def __init__(self, handles: Sequence[str]) -> None:
+        super().__init__()
+        self.handles = tuple(handles)
 
 
 class QuestionEdited(Message):

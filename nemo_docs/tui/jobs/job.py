@@ -77,15 +77,15 @@ def _closable(events: Iterable[Event]) -> Generator[Event, None, None]:
     yield from events
 
 
-class JobEvent(Message):
-    """A job has something to tell."""
+class JobEvent(Message, bubble=False):
+    """A job has something to tell its owner."""
 
     def __init__(self, job: Job[Any], event: object) -> None:
         super().__init__()
         self.job, self.event = job, event
 
 
-class JobEnded(Message):
+class JobEnded(Message, bubble=False):
     """A job is over: done, stopped, or failed with an error."""
 
     def __init__(self, job: Job[Any], error: NemoDocsError | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.widget import Widget
 
 from nemo_docs.tui.desk import Desk
@@ -13,3 +15,6 @@ class FitMeter(Widget):
     def __init__(self, desk: Desk) -> None:
         super().__init__(id="fit")
         self.desk = desk
+
+    def show_fit(self, handles: Sequence[str]) -> None:
+        """Say whether the documents fit."""

@@ -13,3 +13,11 @@ class LibraryPane(Widget):
     def __init__(self, desk: Desk) -> None:
         super().__init__(id="library")
         self.desk = desk
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """Handles of the documents asked about; empty for the whole library."""
+        return ()
+
+    def reload(self) -> None:
+        """Show what there is now."""
