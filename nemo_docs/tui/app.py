@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from typing import ClassVar
 
-from textual.app import App
+from textual import events
+from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.screen import Screen
 
+from nemo_docs.actions import Pane
 from nemo_docs.settings import Configuration
+from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.screens.main import MainScreen
 
@@ -21,12 +27,32 @@ class NemoDocsApp(App[None]):
 
     TITLE = "nemo-docs"
     CSS_PATH = "theme.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = []
+    ENABLE_COMMAND_PALETTE = False
+    """No key of Textual's own: the palette's stands in the table."""
+    CLOSE_TIMEOUT = 1.0
+    BINDINGS: ClassVar[list[BindingType]] = [
+        binding for binding in bindings_of(Pane.APP, priority=True) if binding.action == "quit"
+    ]
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__()
         self.desk = Desk(configuration)
+        self.main = MainScreen(self.desk)
+        self.use_command_palette = True
 
     def get_default_screen(self) -> MainScreen:
         """The screen that everything begins with."""
-        return MainScreen(self.desk)
+        return self.main
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the palette offers: the table of actions, as far as they apply now."""
+        for action, carry_out in self.main.offers():
+            yield SystemCommand(action.label, action.help, carry_out)
+
+    def on_mount(self) -> None:
+        """Let threads give way soon: a reader of a long PDF is Python and would hold the interface for 5 ms a time."""
+        sys.setswitchinterval(0.001)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take what was pasted where nothing wanted it, as when the terminal has lost the focus to the file manager."""
+        self.main.take_paste(event.text)

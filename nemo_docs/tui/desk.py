@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import Document, Page, PageText
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nemo_docs.library.events import IngestEvent
     from nemo_docs.tui.jobs.job import Cancelled
 
+Told = TypeVar("Told")
+
 
 class Desk:
     """The app's model.
@@ -33,6 +35,7 @@ class Desk:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._backend: LocalBackend | None = None
         self._sources: dict[tuple[str, str], Source] = {}
 
@@ -77,6 +80,16 @@ class Desk:
                 self._backend = open_backend(self.configuration.settings, models=paths.models, state=paths.state)
             return self._backend
 
+    def ready(self) -> None:
+        """Load the model, or wait for whoever is loading it: two threads at once would load it twice.
+
+        Raises:
+            ModelError: If it cannot be loaded.
+        """
+        backend = self.backend()
+        with self._loading:
+            backend.ready()
+
     def sources(self, library: LibraryReader, handles: Sequence[str]) -> list[Source]:
         """The texts of some documents, or of all where none is named; kept for the next question.
 
@@ -120,7 +133,8 @@ class Desk:
         )
         with self.reader() as library:
             sources = self.sources(library, handles)
-            yield from ask(question, sources, searched(library, sources, question), self.backend(), options, cancelled)
+            found = searched(library, sources, question)
+            yield from self._loaded(ask(question, sources, found, self.backend(), options, cancelled))
 
     def read(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Progress]:
         """Read documents through the model."""
@@ -128,7 +142,7 @@ class Desk:
 
         with self.reader() as library:
             sources = self.sources(library, handles)
-        yield from preread(sources, self.backend(), self.configuration.settings.window, cancelled)
+        yield from self._loaded(preread(sources, self.backend(), self.configuration.settings.window, cancelled))
 
     def add(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[IngestEvent]:
         """Add files and folders to the library; stopping keeps every page that was read."""
@@ -147,3 +161,12 @@ class Desk:
 
         with Library(self.configuration.paths.library) as library:
             library.remove(handle)
+
+    def _loaded(self, events: Iterator[Told]) -> Iterator[Told]:
+        """The events, with the model loaded by us where they come to that, so that two never load it at once."""
+        from nemo_docs.answering.events import Progress
+
+        for event in events:
+            yield event
+            if isinstance(event, Progress) and event.stage == "loading":
+                self.ready()
