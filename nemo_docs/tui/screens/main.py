@@ -97,6 +97,10 @@ class MainScreen(Screen[None]):
         self._title = self.query_one(TitleLine)
         self._arrange()
 
+    def on_resize(self) -> None:
+        """Other panes may have room now."""
+        self.call_after_refresh(self._arrange)
+
     def take_paste(self, text: str) -> None:
         """Take text that was pasted where nobody wanted it."""
         self._prompt.paste(text)
@@ -272,7 +276,7 @@ class MainScreen(Screen[None]):
         for name in ("library", "source"):
             self.set_class(name in self._shown, f"-with-{name}")
             self.set_class(name == self._last_side, f"-last-{name}")
-        self._title.shown = frozenset(self._shown)
+        self._title.shown = frozenset(name for name in self._shown if self._is_displayed(name))
 
     def _pane(self, name: str) -> Widget:
         return self._library if name == "library" else self._source

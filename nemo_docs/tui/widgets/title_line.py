@@ -44,7 +44,7 @@ class TitleLine(Widget):
 
     engine: reactive[EngineState] = reactive(EngineState.ASLEEP)
     shown: reactive[frozenset[str]] = reactive(frozenset[str]())
-    """The side panes that are wanted."""
+    """The side panes that are seen."""
 
     def __init__(self, model: str) -> None:
         super().__init__()
