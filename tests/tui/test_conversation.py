@@ -125,22 +125,18 @@ async def test_escape_stops_the_answer_and_a_second_question_is_answered(tiny_fo
         await until(pilot, lambda: second.state in OVER)
 
 
-async def test_questions_wait_in_order(tiny_folder: Path, home: Path) -> None:
+async def test_questions_are_answered_in_order_one_at_a_time(tiny_folder: Path, home: Path) -> None:
     add_document(home, "lease.txt", RENT)
-    async with app_on(tiny_folder).run_test() as pilot:
+    ended = Messages(Turn.Ended)
+    async with app_on(tiny_folder).run_test(message_hook=ended) as pilot:
         conversation = conversation_of(pilot.app)
         for question in ("one?", "two?", "three?"):
             await conversation.ask(question, ())
-        one, two, three = conversation.turns
-        assert [turn.state for turn in conversation.turns] == [
-            TurnState.RUNNING,
-            TurnState.WAITING,
-            TurnState.WAITING,
-        ]
-        assert "Waiting for the answer before." in seen(two)
-        await until(pilot, lambda: one.state in OVER)
-        await until(pilot, lambda: three.state is TurnState.DONE)
-        assert [turn.answer.question for turn in (one, two, three) if turn.answer] == ["one?", "two?", "three?"]
+        while len(ended.kept) < 3:
+            assert sum(turn.is_busy for turn in conversation.turns) <= 1
+            await until(pilot, lambda before=len(ended.kept): len(ended.kept) > before)
+        assert [each.turn.question for each in ended.kept] == ["one?", "two?", "three?"]
+        assert [turn.answer.question for turn in conversation.turns if turn.answer] == ["one?", "two?", "three?"]
 
 
 async def test_waiting_questions_are_stopped_after_the_running_one(tiny_folder: Path, home: Path) -> None:
@@ -150,12 +146,14 @@ async def test_waiting_questions_are_stopped_after_the_running_one(tiny_folder: 
         for question in ("one?", "two?", "three?"):
             await conversation.ask(question, ())
         one, two, three = conversation.turns
-        await pilot.press("escape")
+        assert "Waiting for the answer before." in seen(three)
+        assert conversation.cancel()
         assert (one.state, two.state) == (TurnState.STOPPING, TurnState.WAITING)
-        await pilot.press("escape")
+        assert conversation.cancel()
         await until(pilot, lambda: not conversation.is_busy)
         assert two.answer is three.answer is None
         assert "Not asked" in seen(three)
+        assert not conversation.cancel()
 
 
 async def test_a_failure_keeps_the_question_and_it_can_be_asked_again(tiny_folder: Path, home: Path) -> None:
@@ -270,6 +268,7 @@ async def test_hostile_text_is_shown_as_text(tiny_folder: Path, size: tuple[int,
         "# [/x]\n\n- [red]\n  1. [/]\n\n---\n~~gone~~ `[/x]`",
         "表" * 5_000 + "نص" * 5_000,
     ],
+    ids=["word", "words", "lines", "deep", "open", "table", "code", "mixed", "wide"],
 )
 async def test_shapes_that_strain_markdown_do_no_harm(tiny_folder: Path, text: str) -> None:
     async with app_on(tiny_folder).run_test(size=(100, 30)) as pilot:
