@@ -19,6 +19,8 @@ class Pane(StrEnum):
     CONVERSATION = "conversation"
     SOURCE = "source"
     PROMPT = "prompt"
+    DIALOG = "dialog"
+    """A window over the others; while it is there, no other pane's keys work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("new_line", Pane.PROMPT, ("shift+enter", "ctrl+j"), "New line", "Begin a new line of the question."),
     Action("earlier_question", Pane.PROMPT, ("up",), "Earlier question", "Take back an earlier question."),
     Action("later_question", Pane.PROMPT, ("down",), "Later question", "Take back a later question."),
+    Action("close", Pane.DIALOG, ("escape",), "Close", "Close this window and change nothing.", True),
+    Action("accept", Pane.DIALOG, ("y",), "Yes", "Say yes to what is asked.", True),
+    Action("refuse", Pane.DIALOG, ("n",), "No", "Say no to what is asked.", True),
+    Action("complete_path", Pane.DIALOG, ("tab",), "Complete", "Complete the path, else go to the next field.", True),
+    Action("choose_path", Pane.DIALOG, ("space",), "Choose", "Choose this file or folder, or no longer.", True),
 )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from nemo_docs import __version__
-from nemo_docs.commands import ask, config, doctor, documents, models, search
+from nemo_docs.commands import ask, config, doctor, documents, engine, models, search
 from nemo_docs.errors import ExitCode, NemoDocsError
 from nemo_docs.plain import printable
 
@@ -59,7 +59,16 @@ def cli(ctx: click.Context) -> None:
         NemoDocsApp(load()).run()
 
 
-for _command in (*documents.COMMANDS, search.search, ask.read, ask.ask, models.model, doctor.doctor, config.config):
+for _command in (
+    *documents.COMMANDS,
+    search.search,
+    ask.read,
+    ask.ask,
+    models.model,
+    engine.engine,
+    doctor.doctor,
+    config.config,
+):
     cli.add_command(_command)
 
 

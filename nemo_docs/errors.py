@@ -16,7 +16,8 @@
     │   ├── DoesNotFit          disk or memory cannot hold it
     │   └── PullFailed
     └── EngineError          1
-        └── ContextExceeded     the prompt is longer than the window
+        ├── ContextExceeded     the prompt is longer than the window
+        └── EngineStopped       the engine's process ended, or does not answer
 
 A message is one sentence that says what is wrong, with its value; the hint says what to do. Assertions are for our own
 bugs, never for user input, files or weights.
@@ -122,3 +123,7 @@ class EngineError(NemoDocsError):
 
 class ContextExceeded(EngineError):
     """A prompt and its answer need more tokens than the window holds."""
+
+
+class EngineStopped(EngineError):
+    """The engine's process ended before it answered, or does not answer."""

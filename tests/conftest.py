@@ -38,6 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(f"NEMO_DOCS_{name.upper()}", raising=False)
     folder = tmp_path / "home"
     monkeypatch.setenv("NEMO_DOCS_HOME", str(folder))
+    monkeypatch.setenv("NEMO_DOCS_IN_PROCESS", "true")  # else every test would start an engine of its own
     return folder
 
 

@@ -92,7 +92,7 @@ def ask(
     if backend.languages and asking.language not in backend.languages:
         yield Warn(f"{backend.name} was not made for {asking.language}: trust the quotes, not its own words.")
     yield Progress("loading")
-    backend.ready()
+    backend.ready(cancelled)
     transcript = Transcript()
     yield Progress("searching")
     candidates = by_likelihood(candidates, question, backend, asking.prompts, cancelled)

@@ -28,7 +28,7 @@ def preread(
     windows = cut(sources, backend, limit, pack=window is not None)
     prompts = Prompts(backend.template, backend.tokenizer)
     yield Progress("loading")
-    backend.ready()
+    backend.ready(cancelled)
     for number, each in enumerate(windows, start=1):
         for event in backend.run(Request(prompts.window(each, prompts.quote_open)), cancelled):
             if isinstance(event, Prefilled):

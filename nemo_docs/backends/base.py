@@ -77,8 +77,8 @@ class Backend(Protocol):
             segments: Looked at only where something is cached at all.
         """
 
-    def ready(self) -> None:
-        """Load what generating needs; a second time does nothing.
+    def ready(self, cancelled: Cancelled = never) -> None:
+        """Load what generating needs; a second time does nothing. Returns early when cancelled.
 
         Raises:
             ModelError: If the model cannot be loaded.

@@ -1,24 +1,20 @@
-"""Our own engine in this process.
+"""Our own engine, in this process or in the one that all share.
 
 Loading is put off until the first request: a plan of what will be read needs the tokenizer only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 from nemo_docs.backends.base import BackendEvent, Cancelled, Piece, never
 from nemo_docs.backends.detokenise import Detokeniser
 from nemo_docs.backends.speed import Speed
+from nemo_docs.engine.loading import TokenEngine
 from nemo_docs.engine.protocol import Finished, Free, Request, Scored, ScoreRequest, StepEnded, Token
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import Template
 from nemo_docs.model.tokenizers.base import Tokenizer
-
-if TYPE_CHECKING:
-    from nemo_docs.engine.engine import Engine
 
 MEASURABLE_TOKENS = 256
 """Fewer tokens than this say nothing about the speed of reading."""
@@ -29,12 +25,12 @@ class LocalBackend:
 
     Args:
         files: The model.
-        load: Builds the engine; called at the first request.
+        engine: What computes.
         speed: Where the speed of reading is remembered, or None.
     """
 
-    def __init__(self, files: ModelFiles, load: Callable[[], Engine], speed: Speed | None = None) -> None:
-        self._files, self._load, self._speed = files, load, speed
+    def __init__(self, files: ModelFiles, engine: TokenEngine, speed: Speed | None = None) -> None:
+        self._files, self._engine, self._speed = files, engine, speed
 
     @property
     def name(self) -> str:
@@ -80,24 +76,19 @@ class LocalBackend:
         """How many leading tokens of a prompt that begins with these segments need not be read again.
 
         Args:
-            segments: Looked at only where the engine is loaded.
+            segments: Looked at only where something is cached at all.
         """
-        return self.engine.cached([*segments]) if "engine" in self.__dict__ else 0
+        return self._engine.cached([*segments]) if self._engine.holds_anything() else 0
 
-    @cached_property
-    def engine(self) -> Engine:
-        """The engine, loaded when first asked for."""
-        return self._load()
-
-    def ready(self) -> None:
-        """Load the engine; a second time does nothing."""
-        _ = self.engine
+    def ready(self, cancelled: Cancelled = never) -> None:
+        """Load the model; a second time does nothing. Returns early when cancelled."""
+        self._engine.load(cancelled)
 
     def run(self, request: Request, cancelled: Cancelled = never) -> Iterator[BackendEvent]:
         """Answer a request; the tokens of free text come as pieces, those of copies as they are."""
         text = Detokeniser(self.tokenizer)
         free = {index for index, step in enumerate(request.steps) if isinstance(step, Free)}
-        for event in self.engine.run(request, cancelled):
+        for event in self._engine.run(request, cancelled):
             if isinstance(event, Token) and event.step in free:
                 if piece := text.add(event.id):
                     yield Piece(event.step, piece)
@@ -110,7 +101,7 @@ class LocalBackend:
 
     def score(self, request: ScoreRequest, cancelled: Cancelled = never) -> tuple[float, ...] | None:
         """Mean log-probability a token of each branch; None when cancelled."""
-        for event in self.engine.run(request, cancelled):
+        for event in self._engine.run(request, cancelled):
             if isinstance(event, Scored):
                 return event.values
         return None

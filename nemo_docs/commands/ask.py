@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from nemo_docs.commands.interrupt import stoppable
 from nemo_docs.commands.progress import Progress
-from nemo_docs.commands.scope import Scope, parse_scope
+from nemo_docs.commands.scope import Scope, look_up, parse_scope
 from nemo_docs.commands.shared import emit_line, example, in_option, json_option, setting_options, text_or_stdin
 from nemo_docs.errors import ExitCode, NemoDocsError, NothingFound, UsageError
 from nemo_docs.plain import printable
@@ -33,7 +33,7 @@ _ASK_OPTIONS = ("window", "budget", "language", "answer_tokens", "temperature", 
     epilog=example(
         'ask "What is the notice period?"',
         'ask "Was ist ein Homöomorphismus?" --in geotopo',
-        'ask "Who pays the fee?" --in a:3-7 --json',
+        'ask "Who pays the fee?" --in a:3-7 --in leases --json',
         "ask - --lines < questions.txt",
     )
 )
@@ -68,8 +68,8 @@ def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **
 def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
     """Read documents through the model now, window by window.
 
-    Shows that they fit and how long reading takes here; the speed is remembered for later estimates. What was read is
-    kept for this process only.
+    DOC is a handle, else a whole collection, else a path, else part of a title. Shows that they fit and how long
+    reading takes here; the speed is remembered for later estimates. What was read is kept for this process only.
     """
     from nemo_docs.answering.preread import preread
 
@@ -194,16 +194,13 @@ def _sources(library: LibraryReader, scopes: tuple[Scope, ...]) -> list[Source]:
     from nemo_docs.answering.gather import gather
 
     if scopes:
-        named = [(library.resolve(scope.reference), scope) for scope in scopes]
-    else:
-        named = [(document, Scope(document.handle)) for document in library.documents()]
-    if not named:
+        return gather(library, look_up(library, scopes).values())
+    everything = [
+        (document, frozenset(page.number for page in library.pages(document))) for document in library.documents()
+    ]
+    if not everything:
         raise NothingFound("The library is empty.", hint="Add a document first: nemo-docs add FILE.")
-    wanted: dict[str, tuple[Any, set[int]]] = {}
-    for document, scope in named:
-        pages = scope.pages(page.number for page in library.pages(document))
-        wanted.setdefault(document.handle, (document, set()))[1].update(pages)
-    return gather(library, [(document, frozenset(pages)) for document, pages in wanted.values()])
+    return gather(library, everything)
 
 
 def _backend(configuration: Configuration, progress: Progress) -> LocalBackend:

@@ -1,4 +1,4 @@
-"""`nemo-docs add, list, show, pages, remove`: what is in the library."""
+"""`nemo-docs add, list, show, pages, tag, remove`: what is in the library."""
 
 from __future__ import annotations
 
@@ -24,25 +24,32 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=example(
-        "add contract.pdf notes/", "add --password secret.pdf", "add --samples", "add - --title notes.md < notes.md"
+        "add contract.pdf notes/ --tag law",
+        "add --password secret.pdf",
+        "add --samples",
+        "add - --title notes.md < notes.md",
     )
 )
 @click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option("--samples", is_flag=True, help="Add the sample library: one text in eleven languages.")
 @click.option("--title", metavar="NAME", help="With PATH '-': what to call it; stdin.txt unless given.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Put them into this collection. May be repeated.")
 @click.option("--password", "ask_password", is_flag=True, help="Ask for the password of encrypted files.")
 @json_option
-def add(paths: tuple[str, ...], samples: bool, title: str | None, ask_password: bool, as_json: bool) -> None:
+def add(
+    paths: tuple[str, ...], samples: bool, title: str | None, tags: tuple[str, ...], ask_password: bool, as_json: bool
+) -> None:
     """Read PDF and text files, and folders of them, into the library.
 
     What is there already is left alone; what was interrupted goes on where it stopped; a file that fails does not stop
-    the others. A changed file becomes a new version of its document. The password is read from standard input when that
-    is no terminal.
+    the others. A changed file becomes a new version of its document. With --tag what is there already is put into the
+    collection, too. The password is read from standard input when that is no terminal.
 
     PATH '-' reads one document from standard input; a copy of it is kept beside the library until it is removed.
     """
     from nemo_docs.library import ingest
     from nemo_docs.library.store import Library
+    from nemo_docs.library.tags import collection_name
 
     if samples:
         from nemo_docs.library.samples import samples_folder
@@ -54,11 +61,12 @@ def add(paths: tuple[str, ...], samples: bool, title: str | None, ask_password: 
         raise UsageError("--title names a document from standard input.", hint="Give '-' as a PATH.")
     if "-" in paths and ask_password:
         raise UsageError("Standard input can hold a password or a document, not both.", hint="Add the one file alone.")
+    collections = [collection_name(tag) for tag in tags]
     password = _password() if ask_password else None
     with (
         Library(load().paths.library) as library,
         _stdin_kept(library, paths, title or "stdin.txt") as files,
-        closing(ingest.add(library, files, password=password)) as events,
+        closing(ingest.add(library, files, password=password, collections=collections)) as events,
         Progress() as progress,
     ):
         code = tell(events, progress, as_json)
@@ -68,7 +76,7 @@ def add(paths: tuple[str, ...], samples: bool, title: str | None, ask_password: 
 @click.command("list", epilog=example("list", "list --json"))
 @json_option
 def list_(as_json: bool) -> None:
-    """List the documents: handle, language, pages, title."""
+    """List the documents: handle, language, pages, title, collections."""
     with open_reader() as library:
         documents = library.documents()
     if not documents and not as_json:
@@ -84,7 +92,8 @@ def list_(as_json: bool) -> None:
         if document.pages_without_text:
             notes.append(f"{document.pages_without_text} without text")
         note = f"  ({'; '.join(notes)})" if notes else ""
-        click.echo(printable(f"{document.handle:<4}{document.language:<5}{pages:<12}{document.title}{note}"))
+        tags = f"  in {', '.join(document.collections)}" if document.collections else ""
+        click.echo(printable(f"{document.handle:<4}{document.language:<5}{pages:<12}{document.title}{note}{tags}"))
 
 
 @click.command(epilog=example("show a", "show contract", "show a:3-4", "show a:3 --json"))
@@ -169,7 +178,34 @@ def _facts(facts: dict[str, object], as_json: bool) -> None:
         emit("document", facts)
         return
     for name, value in facts.items():
-        click.echo(printable(f"{name.replace('_', ' ')}: {value}"))
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        click.echo(printable(f"{name.replace('_', ' ')}: {shown}"))
+
+
+@click.command(epilog=example("tag a law", 'tag contract "law 2026"', "tag a law --remove"))
+@click.argument("document", metavar="DOC")
+@click.argument("collection", metavar="TAG")
+@click.option("--remove", "is_removal", is_flag=True, help="Take it out of the collection.")
+@json_option
+def tag(document: str, collection: str, is_removal: bool, as_json: bool) -> None:
+    """Put a document into a collection, or take it out.
+
+    DOC is a handle, else the path of a file in the library, else a unique part of a title. TAG is one line of at most
+    60 characters without ':' and ','; case does not tell collections apart. A collection begins with its first document
+    and ends with its last.
+    """
+    from nemo_docs.library.store import Library
+
+    with open_reader() as library:
+        found = library.resolve(document)
+    with Library(load().paths.library) as store:
+        name = (store.untag if is_removal else store.tag)(found.handle, collection)
+    if as_json:
+        fields = {"document": found.handle, "title": found.title, "collection": name}
+        emit("untagged" if is_removal else "tagged", fields)
+    else:
+        said = "is no longer in" if is_removal else "is in"
+        click.echo(printable(f"{found.handle}  {found.title} {said} {name}"), err=True)
 
 
 @click.command(epilog=example("remove a b", "remove contract.pdf"))
@@ -193,5 +229,5 @@ def remove(documents: tuple[str, ...], as_json: bool) -> None:
                 click.echo(printable(f"Removed {document.handle}  {document.title}"), err=True)
 
 
-COMMANDS = (add, list_, show, pages, remove)
+COMMANDS = (add, list_, show, pages, tag, remove)
 """In the order of the help."""

@@ -1,12 +1,20 @@
-"""Which documents, and which of their pages: `a`, `contract.pdf`, `a:3-7,12`, `a:10-`."""
+"""Which documents, and which of their pages: `a`, `contract.pdf`, `a:3-7,12`, `a:10-`, or a collection's name.
+
+What a name means is said in `nemo_docs.library.naming`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nemo_docs.errors import UsageError
+
+if TYPE_CHECKING:
+    from nemo_docs.library.reader import LibraryReader
+    from nemo_docs.library.records import Document
 
 _PAGES = re.compile(r"\d+(-\d*)?(,\d+(-\d*)?)*", re.ASCII)
 
@@ -16,7 +24,7 @@ class Scope:
     """A document as the user named it, with the pages asked for."""
 
     reference: str
-    """Handle, path or part of a title; not yet looked up."""
+    """Handle, path, part of a title, or a collection's name; not yet looked up."""
     ranges: tuple[tuple[int, int | None], ...] = ()
     """First and last page, both included; a last page of None is the document's. Empty means all pages."""
 
@@ -53,6 +61,30 @@ def parse_scope(text: str) -> Scope:
     if not reference.strip():
         raise UsageError(f"{text!r} names no document.", hint="Write DOC or DOC:PAGES, such as a:3-7,12.")
     return Scope(reference, tuple(_range(part, text) for part in tail.split(",") if part))
+
+
+def look_up(library: LibraryReader, scopes: Iterable[Scope]) -> dict[str, tuple[Document, frozenset[int]]]:
+    """The documents that scopes name, each once by its handle, with all of its pages that any of them asks for.
+
+    Raises:
+        NothingFound: A scope names nothing.
+        UsageError: It names several titles, a page that is not there, or pages of a collection.
+    """
+    from nemo_docs.library.naming import collection_named, document_named
+
+    documents, collections = library.documents(), library.collections()
+    wanted: dict[str, tuple[Document, frozenset[int]]] = {}
+    for scope in scopes:
+        members = collection_named(documents, collections, scope.reference)
+        if members and scope.ranges:
+            raise UsageError(
+                f"{scope.reference!r} is a collection; only a document has pages.", hint="Give the document's handle."
+            )
+        for document in members or (document_named(documents, scope.reference),):
+            pages = scope.pages(page.number for page in library.pages(document))
+            held = wanted.get(document.handle, (document, frozenset()))[1]
+            wanted[document.handle] = (document, held | pages)
+    return wanted
 
 
 def _range(part: str, text: str) -> tuple[int, int | None]:

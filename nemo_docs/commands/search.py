@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from nemo_docs.commands.scope import Scope
+from nemo_docs.commands.scope import Scope, look_up
 from nemo_docs.commands.shared import emit, example, in_option, json_option, open_reader
 from nemo_docs.errors import NothingFound, UsageError
 from nemo_docs.plain import printable
@@ -15,7 +15,9 @@ _ALL = 1_000_000  # hits to sift when pages are asked for
 
 
 @click.command(
-    epilog=example('search "notice period"', "search Kündigungsfrist --in contract", "search rent --in a:3-7")
+    epilog=example(
+        'search "notice period"', "search Kündigungsfrist --in contract", "search rent --in a:3-7 --in leases"
+    )
 )
 @click.argument("query", nargs=-1, required=True)
 @in_option
@@ -31,15 +33,11 @@ def search(query: tuple[str, ...], scopes: tuple[Scope, ...], limit: int, as_jso
     if not any(character.isalnum() for character in words):
         raise UsageError(f"{_short(words)} holds no word to look for.", hint="Give words; nothing else is indexed.")
     with open_reader() as library:
-        wanted: dict[str, set[int]] = {}
-        for scope in scopes:
-            document = library.resolve(scope.reference)
-            pages = scope.pages(page.number for page in library.pages(document))
-            wanted.setdefault(document.handle, set()).update(pages)
+        wanted = look_up(library, scopes)
         sifted = any(scope.ranges for scope in scopes)
         hits = library.search(words, list(wanted) if scopes else None, limit=_ALL if sifted else limit)
     if sifted:
-        hits = [hit for hit in hits if hit.page in wanted[hit.document]][:limit]
+        hits = [hit for hit in hits if hit.page in wanted[hit.document][1]][:limit]
     if not hits:
         where = "those documents" if scopes else "the library"
         raise NothingFound(f"Nothing in {where} matches {_short(words)}.", hint="`nemo-docs list` shows what there is.")

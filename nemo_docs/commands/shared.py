@@ -28,14 +28,15 @@ def json_option(function: _Function) -> _Function:
 
 
 def in_option(function: _Function) -> _Function:
-    """Add `--in DOC[:PAGES]`, which may be given again and again; passed on as `scopes`."""
+    """Add `--in DOC[:PAGES]|TAG`, which may be given again and again; passed on as `scopes`."""
     return click.option(
         "--in",
         "scopes",
-        metavar="DOC[:PAGES]",
+        metavar="DOC[:PAGES]|TAG",
         multiple=True,
         callback=_scopes,
-        help="Only this document, or these pages of it, such as a:3-7,12. May be repeated.",
+        help="Only this document, or these pages of it, such as a:3-7,12, or the documents of this collection. A name "
+        "is a handle, else a whole collection, else a path, else part of a title. May be repeated.",
     )(function)
 
 

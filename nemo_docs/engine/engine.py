@@ -8,6 +8,7 @@ when every layer has written it.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import chain
 from time import perf_counter
 
 from torch import Tensor
@@ -31,7 +32,7 @@ from nemo_docs.engine.protocol import (
     Token,
 )
 from nemo_docs.engine.work import ReadingClock
-from nemo_docs.errors import ContextExceeded
+from nemo_docs.errors import ContextExceeded, EngineError
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.model.transformer import Transformer
 
@@ -69,8 +70,9 @@ class Engine:
             ContextExceeded: Prompt and answer do not fit the window; nothing was computed.
         """
         ids = [token for segment in request.segments for token in segment]
-        needed = len(ids) + _most_tokens_behind(request)
+        needed = tokens_needed(request)
         self._require_room(needed)
+        self._require_vocabulary(request)
         chunks = chunk_plan([len(segment) for segment in request.segments], self._chunk_tokens)
         last_segment = len(ids) - len(request.segments[-1])
         reusable = [chunk.end for chunk in chunks if chunk.end <= last_segment]
@@ -102,8 +104,7 @@ class Engine:
         finally:
             prefilled = min(len(cache), len(ids)) - cached
             cache.truncate(min(len(cache), len(ids)))
-            if last_segment:  # else nothing of it can ever be reused
-                self._pool.give(cache)
+            self._pool.give(cache, keep=last_segment > 0)  # of a single segment nothing can ever be reused
         yield Finished(
             reason=reason,
             tokens_cached=cached,
@@ -112,6 +113,19 @@ class Engine:
             prefill_s=read - began,
             generate_s=perf_counter() - read,
         )
+
+    def can_begin(self, request: Request | ScoreRequest) -> bool:
+        """Whether memory allows this request beside those that are under way."""
+        return self._pool.can_lend(tokens_needed(request))
+
+    @property
+    def cached_tokens(self) -> int:
+        """Held in the caches of recent prompts."""
+        return self._pool.tokens
+
+    def holds_anything(self) -> bool:
+        """Whether any prompt at all could be found in a cache."""
+        return not self._pool.is_empty
 
     def cached(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""
@@ -125,6 +139,14 @@ class Engine:
                 f"The prompt and its answer need {needed:,} tokens, {needed - self.window_tokens:,} more than the "
                 f"model's window of {self.window_tokens:,}.",
                 hint="Shorten the question, or choose a smaller window with --window.",
+            )
+
+    def _require_vocabulary(self, request: Request | ScoreRequest) -> None:
+        """Refuse ids that the model does not have: on a GPU one of them would end the process."""
+        if not all(0 <= token < self.model.config.vocab_size for token in _tokens_in(request)):
+            raise EngineError(
+                f"The request holds tokens beyond the model's vocabulary of {self.model.config.vocab_size:,}.",
+                hint="The model and its tokenizer do not belong together: fetch the model again.",
             )
 
     def _prefill(
@@ -143,6 +165,27 @@ class Engine:
             yield Prefilled(done=chunk.end, of=len(ids), cached=cached, seconds_left=clock.seconds_left(chunk.end))
         assert logits is not None  # the last segment is never taken from the cache
         return logits[-1]
+
+
+def tokens_needed(request: Request | ScoreRequest) -> int:
+    """The most tokens that a request's cache will hold: its prompt and what can be written behind it."""
+    return sum(map(len, request.segments)) + _most_tokens_behind(request)
+
+
+def _tokens_in(request: Request | ScoreRequest) -> Iterator[int]:
+    """Every token that a request makes the model read."""
+    yield from chain.from_iterable(request.segments)
+    if isinstance(request, ScoreRequest):
+        yield from chain.from_iterable(request.branches)
+        return
+    for step in request.steps:
+        match step:
+            case Force():
+                yield from step.ids
+            case Copy():
+                yield from step.source
+            case Choose():
+                yield from chain.from_iterable(option.ids for option in step.options)
 
 
 def _most_tokens_behind(request: Request | ScoreRequest) -> int:

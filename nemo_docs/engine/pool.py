@@ -1,7 +1,7 @@
 """Caches of recent sequences, kept within a budget of bytes.
 
 Each window of a document keeps a cache of its own, so a second question finds every window that the first one read. The
-least recently used goes first. A cache in use is out of the pool: eviction cannot touch it.
+least recently used goes first. A cache in use is lent out: it counts, and eviction cannot touch it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,28 @@ class CachePool:
         self._layout = layout
         self._max_bytes = max_bytes
         self._resting: list[KVCache] = []  # least recently used first
+        self._lent: list[KVCache] = []
+
+    def can_lend(self, tokens: int) -> bool:
+        """Whether a cache for so many tokens may be taken now: one always may, more only within the budget."""
+        return not self._lent or self._bytes_of(tokens) + _bytes(self._lent) <= self._max_bytes
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cache rests here, so that nothing can be shared."""
+        return not self._resting
 
     def shared(self, ids: Sequence[int], boundaries: Sequence[int]) -> int:
         """How many leading tokens of a prompt a resting cache holds; changes nothing."""
-        return max((cache.reusable(ids, boundaries) for cache in self._resting), default=0)
+        return max((cache.reusable(ids, boundaries) for cache in [*self._resting]), default=0)
+
+    @property
+    def tokens(self) -> int:
+        """Held by the resting caches."""
+        return sum(len(cache) for cache in [*self._resting])
 
     def take(self, ids: Sequence[int], boundaries: Sequence[int], capacity: int) -> KVCache:
-        """A cache cut back to what it shares with the prompt, or a new one; no longer in the pool.
+        """A cache cut back to what it shares with the prompt, or a new one; lent until it is given back.
 
         A cache that holds more of another prompt than it shares with this one is copied from, not cut: a preamble that
         all windows share must not cost a window that was read.
@@ -45,18 +60,30 @@ class CachePool:
         found = self._resting[best] if shared else None
         if found is not None and 2 * shared >= found.chunk_ends[-1]:
             self._resting.pop(best)
+            self._lent.append(found)
             found.truncate(shared)
             found.reserve(capacity)
             return found
-        self._make_room(capacity)
-        return KVCache(self._layout, capacity) if found is None else found.copy_of(shared, capacity)
+        self._make_room(self._bytes_of(capacity))
+        cache = KVCache(self._layout, capacity) if found is None else found.copy_of(shared, capacity)
+        self._lent.append(cache)
+        return cache
 
-    def give(self, cache: KVCache) -> None:
-        """Put a cache to rest as the most recently used one."""
-        self._resting.append(cache)
+    def give(self, cache: KVCache, *, keep: bool = True) -> None:
+        """Take a cache back: put it to rest as the most recently used one, or let it go."""
+        self._lent = [each for each in self._lent if each is not cache]
+        if keep:
+            self._resting.append(cache)
         self._make_room(0)
 
-    def _make_room(self, tokens: int) -> None:
-        incoming = tokens * self._layout.bytes_per_token
-        while self._resting and incoming + sum(cache.n_bytes for cache in self._resting) > self._max_bytes:
+    def _make_room(self, incoming_bytes: int) -> None:
+        needed = incoming_bytes + _bytes(self._lent)
+        while self._resting and needed + _bytes(self._resting) > self._max_bytes:
             self._resting.pop(0)
+
+    def _bytes_of(self, tokens: int) -> int:
+        return tokens * self._layout.bytes_per_token
+
+
+def _bytes(caches: Sequence[KVCache]) -> int:
+    return sum(cache.n_bytes for cache in caches)

@@ -1,6 +1,11 @@
-"""The library's file: whether it is one of ours, how it is opened to be read, and what its errors mean.
+"""The library's file: whether it is one of ours, how it is opened to be read and written, and what its errors mean.
 
-Shared by the side that reads and the side that writes, with the standard library's sqlite3 alone.
+Shared by the side that reads and the sides that write, with the standard library's sqlite3 alone; only a schema that is
+not the newest takes sqlite-utils.
+
+SQLite in WAL mode: other processes read while one writes, two writers wait for each other, and a process that is killed
+loses nothing that was committed. `synchronous` is normal: a power cut may cost the last transactions, never the file
+as a whole. Deleted content is overwritten (`secure_delete`).
 """
 
 from __future__ import annotations
@@ -8,13 +13,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from nemo_docs.errors import LibraryError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The newest schema that this program knows; the number of migrations."""
 BUSY_TIMEOUT_S = 30.0
 """How long one program waits for another that writes."""
@@ -45,6 +51,65 @@ def connect_read_only(path: Path) -> sqlite3.Connection | None:
             connection.close()
             raise
         return connection
+
+
+def connect_to_write(path: Path) -> sqlite3.Connection:
+    """A connection to write with; makes the file, and its folder, if need be, and brings its schema up to date.
+
+    Raises:
+        LibraryError: If it is not a library, belongs to a newer program, or cannot be written.
+    """
+    is_file(path)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise LibraryError(
+            f"The library {path} cannot be opened: {error.strerror}.",
+            hint="Check the folder's permissions, or point NEMO_DOCS_HOME at another one.",
+        ) from error
+    with database_errors(path):
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    if (schema := check_schema(connection, path)) == 0:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    if schema < SCHEMA_VERSION:
+        from sqlite_utils import Database
+
+        from nemo_docs.library.migrations import migrations
+
+        database = Database(connection)
+        with transaction(connection, path):  # a second process that opens a new library waits here, then finds it made
+            migrations.apply(database)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[Callable[..., Any]]:
+    """All or nothing. Takes the write lock at once, so that nobody's reading goes stale before his writing.
+
+    Yields:
+        The connection's `execute`.
+    """
+    with database_errors(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection.execute
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
 
 def is_file(path: Path) -> bool:

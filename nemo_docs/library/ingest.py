@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Generator, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from nemo_docs.library.languages import UNKNOWN, detect
 from nemo_docs.library.readers import HEAD_BYTES, READERS, reader_name
 from nemo_docs.library.records import PageStatus, VersionStatus
 from nemo_docs.library.store import Library, NewPage, Version
+from nemo_docs.library.tags import collection_name
 
 
 def add(
@@ -29,6 +30,7 @@ def add(
     *,
     password: str | None = None,
     limits: Limits | None = None,
+    collections: Iterable[str] = (),
 ) -> Generator[IngestEvent, None, None]:
     """Add files, and folders with all that is in them, to the library.
 
@@ -39,6 +41,7 @@ def add(
         paths: Files and folders. In folders, hidden files and files that no reader knows are left alone and counted.
         password: For encrypted files.
         limits: What one file may cost.
+        collections: Every document is put into these: with its first page, or when it is found to be there already.
 
     Yields:
         For each file FileStarted, PageDone for each page, and one of FileDone, FileSkipped and FileFailed; for a path
@@ -46,7 +49,10 @@ def add(
 
     Raises:
         LibraryError: If the library cannot be written.
+        UsageError: If a collection cannot be called that; nothing is read then.
     """
+    names = [collection_name(name) for name in collections]
+    tagged: set[str] = set()
     found = _find(paths)
     totals = Totals(failed=len(found.failures), unsupported=found.unsupported, hidden=found.hidden)
     yield from found.failures
@@ -54,6 +60,9 @@ def add(
         yield FileStarted(path, position, len(found.files))
         with closing(_add_file(library, path, password, limits or Limits())) as events:
             for event in events:
+                if not isinstance(event, FileStarted | Totals) and event.handle not in tagged:
+                    _tag(library, event.handle, names)
+                    tagged.add(event.handle)
                 match event:
                     case PageDone():
                         totals = replace(totals, pages=totals.pages + 1)
@@ -65,6 +74,12 @@ def add(
                         totals = replace(totals, failed=totals.failed + 1)
                 yield event
     yield totals
+
+
+def _tag(library: Library, handle: str, names: Iterable[str]) -> None:
+    with suppress(NothingFound):  # a file of which nothing was kept, or a document that was removed meanwhile
+        for name in names:
+            library.tag(handle, name)
 
 
 @dataclass

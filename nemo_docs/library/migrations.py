@@ -17,6 +17,13 @@ def m001_documents_to_passages(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m002_collections_and_conversations(db: Database) -> None:
+    """Collections of documents; conversations, their turns, and which documents each answer came from."""
+    for statement in _M002:
+        db.execute(statement)
+
+
 _M001 = (
     # One row: the last handle given, as a number. It outlives the documents, so no handle is given twice.
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
@@ -88,4 +95,41 @@ _M001 = (
         INSERT INTO passage_index (passage_index, rowid, terms) VALUES ('delete', old.id, old.terms);
     END""",
     "PRAGMA user_version = 1",
+)
+
+_M002 = (
+    # key is what names are compared by; name is the spelling that was given first.
+    "CREATE TABLE collections (id INTEGER PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL UNIQUE)",
+    """CREATE TABLE collection_documents (
+        collection INTEGER NOT NULL REFERENCES collections(id),
+        document INTEGER NOT NULL REFERENCES documents(id),
+        PRIMARY KEY (collection, document)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX collection_documents_document ON collection_documents(document)",
+    # Autoincrement: the number of a conversation that was forgotten is not given to another.
+    """CREATE TABLE conversations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        started TEXT NOT NULL,
+        title TEXT NOT NULL
+    )""",
+    """CREATE TABLE turns (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        conversation INTEGER NOT NULL REFERENCES conversations(id),
+        position INTEGER NOT NULL,
+        asked TEXT NOT NULL,
+        question TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        answer TEXT,
+        state TEXT NOT NULL CHECK (state IN ('asked', 'answered', 'stopped', 'failed', 'removed')),
+        UNIQUE (conversation, position)
+    )""",
+    # Handles, not rows: they outlive their documents and are not given again, so an answer that comes after a removal
+    # can be told from one over documents that are all there.
+    """CREATE TABLE turn_documents (
+        turn INTEGER NOT NULL REFERENCES turns(id),
+        handle TEXT NOT NULL,
+        PRIMARY KEY (turn, handle)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX turn_documents_handle ON turn_documents(handle)",
+    "PRAGMA user_version = 2",
 )

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nemo_docs.errors import NothingFound, UsageError
+from nemo_docs.errors import NothingFound
 from nemo_docs.library.connection import connect_read_only, database_errors, is_file
+from nemo_docs.library.naming import document_named
 from nemo_docs.library.records import Document, Hit, Page, PageStatus, PageText, Passage, PassageScore, VersionStatus
 
 _DOCUMENTS = """
@@ -25,6 +26,10 @@ _DOCUMENTS = """
            (SELECT count(*) FROM versions w WHERE w.document = d.id) AS versions
     FROM documents d JOIN versions v ON v.id = d.version LEFT JOIN pages p ON p.version = v.id
     GROUP BY d.id ORDER BY d.id
+"""
+_COLLECTIONS = """
+    SELECT c.name, d.handle FROM collections c JOIN collection_documents m ON m.collection = c.id
+    JOIN documents d ON d.id = m.document ORDER BY c.key, d.id
 """
 _MATCHES = """
     SELECT p.id, p.version, p.text, p.ordinal, p.start, p."end", p.language, -bm25(passage_index) AS score
@@ -72,47 +77,37 @@ class LibraryReader:
 
     def documents(self) -> list[Document]:
         """All documents in the order of their handles, each with its current version."""
-        return [_document(row) for row in self._rows(_DOCUMENTS)]
+        names: dict[str, list[str]] = {}
+        for name, handles in self.collections().items():
+            for handle in handles:
+                names.setdefault(handle, []).append(name)
+        return [_document(row, tuple(names.get(row["handle"], ()))) for row in self._rows(_DOCUMENTS)]
 
     def resolve(self, reference: str, *, for_removal: bool = False) -> Document:
-        """The document that a user means.
+        """The document that a user means, as `naming` says.
 
         Args:
-            reference: An exact handle, else the existing path of a file in the library, else a title or a unique part.
+            reference: What the user wrote.
             for_removal: Take handles and paths only.
 
         Raises:
             NothingFound: If no document answers to it.
             UsageError: If several titles do; the hint names them.
         """
-        documents = self.documents()
-        for document in documents:
-            if document.handle == reference:
-                return document
-        if os.path.exists(reference):
-            known = {os.path.realpath(document.path): document for document in documents}
-            if found := known.get(os.path.realpath(reference)):
-                return found
-        if for_removal:
-            raise NothingFound(
-                f"No document has the handle or path {reference!r}.",
-                hint="Removing takes a handle or a path; nemo-docs list shows them.",
-            )
-        part = reference.casefold().strip()
-        candidates = [document for document in documents if part == document.title.casefold()]
-        if len(candidates) != 1:
-            candidates = [document for document in documents if part and part in document.title.casefold()]
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            names = ", ".join(f"{document.handle} ({document.title})" for document in candidates[:8])
-            more = ", …" if len(candidates) > 8 else ""
-            message = f"{reference!r} is part of {len(candidates)} titles: {names}{more}."
-            raise UsageError(message, hint="Give a handle.")
-        raise NothingFound(
-            f"No document has the handle, path or title {reference!r}.",
-            hint="nemo-docs list shows what there is." if documents else "The library is empty: nemo-docs add FILE.",
-        )
+        return document_named(self.documents(), reference, for_removal=for_removal)
+
+    def collections(self) -> dict[str, tuple[str, ...]]:
+        """The handles in each collection; both in order."""
+        if not self._has_collections():
+            return {}
+        members: dict[str, list[str]] = {}
+        for row in self._rows(_COLLECTIONS):
+            members.setdefault(row["name"], []).append(row["handle"])
+        return {name: tuple(handles) for name, handles in members.items()}
+
+    def _has_collections(self) -> bool:
+        """Whether the schema knows them; a library of an earlier one is read as it is."""
+        return any(row[0] >= 2 for row in self._rows("PRAGMA user_version"))
 
     def pages(self, document: Document | str) -> list[Page]:
         """The ledger of the document's current version, in page order."""
@@ -253,8 +248,9 @@ _PAGE_TEXTS = """
 """
 
 
-def _document(row: sqlite3.Row) -> Document:
-    return Document(**{**dict(row), "path": os.fsdecode(row["path"]), "status": VersionStatus(row["status"])})
+def _document(row: sqlite3.Row, collections: tuple[str, ...]) -> Document:
+    path, status = os.fsdecode(row["path"]), VersionStatus(row["status"])
+    return Document(**{**dict(row), "path": path, "status": status}, collections=collections)
 
 
 def _handle(document: Document | str) -> str:

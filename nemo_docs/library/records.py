@@ -42,6 +42,7 @@ class Document:
         characters: Characters of page text.
         language: ISO 639-1 code, or "und".
         versions: How many versions of it the library has seen.
+        collections: Names of the collections that it is in, in order.
     """
 
     handle: str
@@ -56,6 +57,7 @@ class Document:
     characters: int
     language: str
     versions: int
+    collections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,40 +1,23 @@
-"""The write side of the library: versions, pages, passages, removal. Each act is one short transaction.
+"""The write side of the library: documents, versions, pages, collections. Each act is one short transaction.
 
-SQLite in WAL mode: other processes read while one writes, two writers wait for each other, and a process that is killed
-loses nothing that was committed. `synchronous` is normal: a power cut may cost the last pages, which the next add reads
-again, never the database. Deleted content is overwritten (`secure_delete`), the index is rewritten without what was
-removed, and the log is emptied, so that no word of a removed document stays in the files.
+What a power cut costs of the last pages the next add reads again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
-from nemo_docs.errors import LibraryError, NothingFound
-from nemo_docs.library import inbox
-from nemo_docs.library.analysis import index_terms
+from nemo_docs.library import indexing, removal, tags
 from nemo_docs.library.clean import CleanText
-from nemo_docs.library.connection import (
-    BUSY_TIMEOUT_S,
-    SCHEMA_VERSION,
-    check_schema,
-    database_errors,
-    is_file,
-    path_to_column,
-)
-from nemo_docs.library.migrations import migrations
-from nemo_docs.library.passages import passage_spans
+from nemo_docs.library.connection import connect_to_write, database_errors, path_to_column, transaction
 from nemo_docs.library.records import PageStatus, VersionStatus
 
 
@@ -107,36 +90,7 @@ class Library:
             LibraryError: If it is not a library, belongs to a newer program, or cannot be written.
         """
         self.path = path
-        is_file(path)
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as error:
-            raise LibraryError(
-                f"The library {path} cannot be opened: {error.strerror}.",
-                hint="Check the folder's permissions, or point NEMO_DOCS_HOME at another one.",
-            ) from error
-        with database_errors(path):
-            self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            self._connection.row_factory = sqlite3.Row
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
-
-    def _prepare(self) -> None:
-        execute = self._connection.execute
-        if (schema := check_schema(self._connection, self.path)) == 0:
-            execute("PRAGMA auto_vacuum = INCREMENTAL")
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = NORMAL")
-        execute("PRAGMA secure_delete = ON")
-        execute("PRAGMA foreign_keys = ON")
-        if schema < SCHEMA_VERSION:
-            database = Database(self._connection)
-            with self._transaction():  # a second process that opens a new library waits here, then finds it made
-                migrations.apply(database)
+        self._connection = connect_to_write(path)
 
     def __enter__(self) -> Library:
         """The library itself."""
@@ -206,7 +160,7 @@ class Library:
             False if the page was there already, or the document has been removed meanwhile; nothing is written then.
         """
         text = page.text.text if page.text else ""
-        passages = _passages(text, page.language)
+        passages = indexing.indexed_passages(text, page.language)
         with self._transaction() as execute:
             if execute("SELECT 1 FROM versions WHERE id = ?", (version.id,)).fetchone() is None:
                 return False
@@ -223,7 +177,7 @@ class Library:
                      zlib.compress(page.raw.encode("utf-8", "surrogatepass")), page.text.offsets.pack()),
                 ).lastrowid  # fmt: skip
                 execute("UPDATE pages SET text = ? WHERE id = ?", (text_id, row["id"]))
-                self._index(version.id, text_id, page.language, passages)
+                indexing.insert(self._connection, version.id, text_id, page.language, passages)
         return row is not None
 
     def finish(self, version: Version) -> Version | None:
@@ -249,39 +203,47 @@ class Library:
                 (version.id, version.id),
             )
             execute(f"DELETE FROM passages WHERE version IN ({others})", (version.id,))
-            self._restore_index(version.id)
+            indexing.restore(self._connection, version.id)
             return self._version("v.id = ?", version.id)
-
-    def _restore_index(self, version_id: int) -> None:
-        """Index a version anew, if passages of it have left the index while another version was current."""
-        texts = self._connection.execute(
-            """SELECT t.id, t.text, p.language, EXISTS (SELECT 1 FROM passages WHERE text = t.id) AS indexed
-               FROM pages p JOIN texts t ON t.id = p.text WHERE p.version = ? ORDER BY p.number""",
-            (version_id,),
-        ).fetchall()
-        if all(row["indexed"] for row in texts):
-            return
-        self._connection.execute("DELETE FROM passages WHERE version = ?", (version_id,))
-        for row in texts:
-            self._index(version_id, row["id"], row["language"], _passages(row["text"], row["language"]))
-
-    def _index(self, version_id: int, text_id: int, language: str, passages: list[_Passage]) -> None:
-        execute = self._connection.execute
-        (last,) = execute("SELECT coalesce(max(ordinal), 0) FROM passages WHERE version = ?", (version_id,)).fetchone()
-        for ordinal, (start, end, terms) in enumerate(passages, last + 1):
-            execute(
-                """INSERT INTO passages (version, text, ordinal, start, "end", language, terms)
-                   VALUES (?, ?, ?, ?, ?, ?, ?)""",
-                (version_id, text_id, ordinal, start, end, language, terms),
-            )
 
     def move(self, version: Version, path: str) -> None:
         """Record that the version's file is now at another path."""
         with self._transaction() as execute:
             execute("UPDATE versions SET path = ? WHERE id = ?", (path_to_column(path), version.id))
 
+    def paths(self) -> frozenset[str]:
+        """Where all versions were read from."""
+        with database_errors(self.path):
+            return frozenset(os.fsdecode(row["path"]) for row in self._connection.execute("SELECT path FROM versions"))
+
+    def tag(self, document_handle: str, name: str) -> str:
+        """Put a document into a collection, which is made if there is none of that name.
+
+        Returns:
+            The collection's name as it was first written; case does not tell names apart.
+
+        Raises:
+            NothingFound: If there is no such document.
+            UsageError: If a collection cannot be called that.
+        """
+        with self._transaction() as execute:
+            return tags.put(execute, document_handle, name)
+
+    def untag(self, document_handle: str, name: str) -> str:
+        """Take a document out of a collection; a collection goes with its last document.
+
+        Returns:
+            The collection's name as it was first written.
+
+        Raises:
+            NothingFound: If there is no such document, or it is in no such collection.
+            UsageError: If a collection cannot be called that.
+        """
+        with self._transaction() as execute:
+            return tags.take_out(execute, document_handle, name)
+
     def remove(self, document_handle: str) -> None:
-        """Remove a document with all its versions, pages, texts and index rows. Its handle is not given again.
+        """Remove a document with all that came of it; see `removal`. Its handle is not given again.
 
         A file that a user gave stays; the copy of what came through standard input goes, before its row does.
 
@@ -290,41 +252,7 @@ class Library:
             LibraryError: If the copy cannot be deleted, and nothing is removed then; or if another program goes on
                 reading: the document is gone, but the log still holds its words.
         """
-        with database_errors(self.path):
-            paths = self._connection.execute(
-                "SELECT v.path FROM versions v JOIN documents d ON d.id = v.document WHERE d.handle = ?",
-                (document_handle,),
-            ).fetchall()
-        for row in paths:
-            inbox.discard(self.path, os.fsdecode(row["path"]))
-        of_document = "IN (SELECT v.id FROM versions v JOIN documents d ON d.id = v.document WHERE d.handle = ?)"
-        with self._transaction() as execute:
-            if execute("SELECT 1 FROM documents WHERE handle = ?", (document_handle,)).fetchone() is None:
-                raise NothingFound(
-                    f"No document has the handle {document_handle!r}.", hint="nemo-docs list shows them."
-                )
-            execute("PRAGMA defer_foreign_keys = ON")
-            execute(f"DELETE FROM passages WHERE version {of_document}", (document_handle,))
-            execute(
-                f"DELETE FROM texts WHERE page IN (SELECT id FROM pages WHERE version {of_document})",
-                (document_handle,),
-            )
-            execute(f"DELETE FROM pages WHERE version {of_document}", (document_handle,))
-            execute(
-                "DELETE FROM versions WHERE document = (SELECT id FROM documents WHERE handle = ?)", (document_handle,)
-            )
-            execute("DELETE FROM documents WHERE handle = ?", (document_handle,))
-            execute("INSERT INTO passage_index (passage_index) VALUES ('optimize')")
-        with database_errors(self.path):
-            # executescript runs it to its end; execute would give back a single page
-            self._connection.executescript("PRAGMA incremental_vacuum")
-            (is_busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if is_busy:
-            raise LibraryError(
-                f"Document {document_handle} is removed, but its words stay in {self.path}-wal while others read the "
-                "library.",
-                hint="End the other nemo-docs; the next `nemo-docs add` or `remove` then empties that file.",
-            )
+        removal.remove_document(self._connection, self.path, document_handle)
 
     def _version(self, where: str, *values: Any) -> Version | None:
         row = self._connection.execute(
@@ -347,28 +275,8 @@ class Library:
             }
         )
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        """All or nothing. Takes the write lock at once, so that nobody's reading goes stale before his writing."""
-        with database_errors(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection.execute
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-
-_Passage = tuple[int, int, str]
-"""Start, end, and the index terms in a string."""
-
-
-def _passages(text: str, language: str) -> list[_Passage]:
-    return [
-        (start, end, " ".join(index_terms(text[start:end], language))) for start, end in passage_spans(text, language)
-    ]
+    def _transaction(self) -> AbstractContextManager[Callable[..., Any]]:
+        return transaction(self._connection, self.path)
 
 
 def handle(count: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from nemo_docs.library.reader import LibraryReader
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     from nemo_docs.tui.jobs.job import Cancelled
 
 Told = TypeVar("Told")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One page of a document, as the source pane shows it."""
+
+    document: Document
+    number: int
+    """From 1; may be behind what has been read."""
+    page: Page | None
+    """Its row in the ledger; None while it has not been read."""
+    text: PageText | None
+    """Its text, if it has any."""
 
 
 class Desk:
@@ -65,6 +79,23 @@ class Desk:
         """
         with self.reader() as library:
             return library.page_text(handle, page)
+
+    def leaf(self, handle: str, number: int) -> Leaf:
+        """One page with its document.
+
+        Raises:
+            NothingFound: If there is no such document any more.
+        """
+        from nemo_docs.errors import NothingFound
+
+        with self.reader() as library:
+            document = next((each for each in library.documents() if each.handle == handle), None)
+            if document is None:
+                raise NothingFound("This document is no longer in the library.", hint="Add its file again.")
+            number = max(1, min(number, document.pages))
+            page = next((each for each in library.pages(handle) if each.number == number), None)
+            text = library.page_text(handle, number) if page is not None and page.text_sha256 else None
+        return Leaf(document, number, page, text)
 
     def backend(self) -> LocalBackend:
         """The model that the settings name; its weights are loaded when it is first asked.

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING, Any
 
 from nemo_docs.errors import WeightsCorrupt
 from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.weights.base import REFETCH, check_config, check_shapes, require_file, translated
 from nemo_docs.model.weights.fields import integer, number
 from nemo_docs.model.weights.fingerprint import FingerprintCache, fingerprint
+
+if TYPE_CHECKING:
+    import torch
 
 _ARCHITECTURES = ("llama", "mistral")
 _TOP = {
@@ -98,6 +98,7 @@ class GgufWeights:
 
     def load(self, name: str, *, device: torch.device | str, dtype: torch.dtype) -> torch.Tensor:
         """One tensor [out, in], dequantised in float32, then as `dtype` on `device`."""
+        import torch
         from gguf.quants import dequantize
 
         tensor = self._tensors[name]
@@ -163,6 +164,7 @@ def round_float32(value: float) -> float:
 
 
 def _open(path: Path) -> Any:
+    import numpy as np
     from gguf import GGUFReader, GGUFValueType
 
     class BoundedReader(GGUFReader):

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from nemo_docs.errors import WeightsCorrupt
 from nemo_docs.model.catalogue import LONGEST_WINDOW_TOKENS
@@ -19,6 +17,9 @@ from nemo_docs.model.weights.base import REFETCH, check_config, check_shapes, tr
 from nemo_docs.model.weights.fields import integer, number, read_json
 from nemo_docs.model.weights.fingerprint import FingerprintCache, fingerprint
 from nemo_docs.model.weights.safetensors_file import SafetensorsFile
+
+if TYPE_CHECKING:
+    import torch
 
 CONFIG = "config.json"
 SINGLE = "model.safetensors"

@@ -7,9 +7,7 @@ decoder's numbers under another key, so the object that holds `dim` is taken whe
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from nemo_docs.errors import WeightsCorrupt
 from nemo_docs.model.config import ModelConfig
@@ -17,6 +15,9 @@ from nemo_docs.model.weights.base import check_config, check_shapes
 from nemo_docs.model.weights.fields import integer, number, read_json
 from nemo_docs.model.weights.fingerprint import FingerprintCache, fingerprint
 from nemo_docs.model.weights.safetensors_file import SafetensorsFile
+
+if TYPE_CHECKING:
+    import torch
 
 PARAMS = "params.json"
 WEIGHTS = "consolidated.safetensors"

@@ -7,13 +7,15 @@ shared between processes.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from nemo_docs.errors import WeightsCorrupt
 from nemo_docs.model.weights.base import REFETCH, require_file
+
+if TYPE_CHECKING:
+    import torch
 
 _PLAIN = frozenset({"F32", "F16", "BF16", "F64"})
 
@@ -36,7 +38,7 @@ class SafetensorsFile:
         self.path = path
         self._on: dict[str, Any] = {}
         try:
-            file = self._opened("cpu")
+            file: Any = safe_open(path, framework="np")  # headers need no torch: a face that only plans loads none
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             self.shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             dtypes = {name: part.get_dtype() for name, part in slices.items()}

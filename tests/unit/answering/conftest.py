@@ -8,6 +8,7 @@ import torch
 
 from nemo_docs.backends.local import LocalBackend
 from nemo_docs.engine.engine import Engine
+from nemo_docs.engine.in_process import InProcessEngine
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.tokenizers.base import Tokenizer
 from nemo_docs.model.tokenizers.tekken import TekkenTokenizer, bundled_nemo
@@ -42,6 +43,6 @@ def open_backend(tiny_folder: Path) -> OpenBackend:
         files.tokenizer = tokenizer
         files.window_tokens, files.effective_window_tokens = window, effective
         engine = Engine(model, window_tokens=window, chunk_tokens=64, pool_bytes=2**28)
-        return LocalBackend(files, lambda: engine)
+        return LocalBackend(files, InProcessEngine(lambda _: engine))
 
     return make

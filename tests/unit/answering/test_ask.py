@@ -161,7 +161,7 @@ class Slow(LocalBackend):
 
 def test_the_budget_bounds_the_windows_and_says_so(open_backend: OpenBackend) -> None:
     backend = open_backend(effective=28)
-    slow = Slow(backend._files, lambda: backend.engine)
+    slow = Slow(backend._files, backend._engine)
     events = asked(slow, [LONG], "¿Quién vive aquí?", Options(answer_tokens=12, budget_s=1.0))
     answer = answer_of(events)
     assert (answer.coverage.windows, answer.coverage.windows_total) == (1, 4)
@@ -172,7 +172,7 @@ def test_the_budget_bounds_the_windows_and_says_so(open_backend: OpenBackend) ->
 
 def test_what_was_read_before_costs_nothing_of_the_budget(open_backend: OpenBackend) -> None:
     backend = open_backend(effective=28)
-    slow = Slow(backend._files, lambda: backend.engine)
+    slow = Slow(backend._files, backend._engine)
     options = Options(answer_tokens=12, budget_s=20.0)
     cold = asked(slow, [LONG], "¿Quién vive aquí?", options)
     assert answer_of(cold).coverage.windows == 1, "a window costs more than 20 s"

@@ -15,6 +15,8 @@ from nemo_docs.backends.local import MEASURABLE_TOKENS, LocalBackend
 from nemo_docs.backends.opening import open_backend
 from nemo_docs.backends.speed import Speed
 from nemo_docs.engine.engine import Engine
+from nemo_docs.engine.in_process import InProcessEngine
+from nemo_docs.engine.loading import OnLayer
 from nemo_docs.engine.protocol import Copy, Finished, Force, Free, Request, ScoreRequest, Start, Token
 from nemo_docs.errors import SettingsError, UnknownModel, WeightsMissing
 from nemo_docs.model.folder import ModelFiles
@@ -66,7 +68,7 @@ def test_special_ids_have_no_text(tokenizer: Tokenizer) -> None:
 
 
 def test_free_text_comes_as_pieces_and_copies_as_tokens(files: ModelFiles, engine: Engine) -> None:
-    backend = LocalBackend(files, lambda: engine)
+    backend = LocalBackend(files, InProcessEngine(lambda _: engine))
     source = tuple(files.tokenizer.encode("A verbatim sentence."))
     steps = (Force((2000,)), Copy(source, (Start(0, 0.0),), (len(source),), max_tokens=50), Free(9, stops=()))
     events = [*backend.run(Request(((1, 2, 3), (4, 5)), steps))]
@@ -81,11 +83,11 @@ def test_free_text_comes_as_pieces_and_copies_as_tokens(files: ModelFiles, engin
 def test_the_model_is_loaded_once_and_late(files: ModelFiles, engine: Engine) -> None:
     loads: list[int] = []
 
-    def load() -> Engine:
+    def load(_: OnLayer) -> Engine:
         loads.append(1)
         return engine
 
-    backend = LocalBackend(files, load)
+    backend = LocalBackend(files, InProcessEngine(load))
     assert (backend.name, backend.template.name, backend.answers_from_quotes) == ("tiny", "v3-tekken", False)
     assert backend.window_tokens >= backend.effective_window_tokens > 0
     assert loads == []
@@ -95,7 +97,7 @@ def test_the_model_is_loaded_once_and_late(files: ModelFiles, engine: Engine) ->
 
 
 def test_scores_are_those_of_each_branch_alone(files: ModelFiles, engine: Engine) -> None:
-    backend = LocalBackend(files, lambda: engine)
+    backend = LocalBackend(files, InProcessEngine(lambda _: engine))
     branches = ((10, 11, 12), (20, 21, 22, 12))
     together = backend.score(ScoreRequest(((1, 2),), branches, tail=1))
     apart = [backend.score(ScoreRequest(((1, 2),), (branch,), tail=1)) for branch in branches]
@@ -105,7 +107,7 @@ def test_scores_are_those_of_each_branch_alone(files: ModelFiles, engine: Engine
 
 def test_the_speed_of_reading_is_remembered_on_this_machine(files: ModelFiles, engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "state" / "speeds.json"
-    backend = LocalBackend(files, lambda: engine, Speed(path, "tiny on cpu"))
+    backend = LocalBackend(files, InProcessEngine(lambda _: engine), Speed(path, "tiny on cpu"))
     assert backend.reading_speed is None
     [*backend.run(Request((tuple(range(3000, 3040)), (4,))))]
     assert backend.reading_speed is None, "too little to tell"
@@ -113,8 +115,8 @@ def test_the_speed_of_reading_is_remembered_on_this_machine(files: ModelFiles, e
     speed = backend.reading_speed
     assert speed is not None
     assert speed > 0
-    assert LocalBackend(files, lambda: engine, Speed(path, "tiny on cpu")).reading_speed == speed
-    assert LocalBackend(files, lambda: engine, Speed(path, "tiny on cuda")).reading_speed is None
+    assert LocalBackend(files, InProcessEngine(lambda _: engine), Speed(path, "tiny on cpu")).reading_speed == speed
+    assert LocalBackend(files, InProcessEngine(lambda _: engine), Speed(path, "tiny on cuda")).reading_speed is None
     assert path.stat().st_mode & 0o077 == 0
 
 
@@ -138,7 +140,7 @@ def test_a_speed_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
 def test_a_model_by_settings(tiny_folder: Path, tmp_path: Path) -> None:
     layers: list[tuple[int, int]] = []
     backend = open_backend(
-        Settings(model=str(tiny_folder), device="cpu", precision="fp32"),
+        Settings(model=str(tiny_folder), device="cpu", precision="fp32", in_process=True),
         models=tmp_path,
         state=tmp_path,
         on_layer=lambda done, of: layers.append((done, of)),
@@ -158,7 +160,7 @@ def test_a_model_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_speed_is_that_of_a_device_and_a_precision(tiny_folder: Path, tmp_path: Path) -> None:
     def opened(precision: str) -> LocalBackend:
-        settings = Settings(model=str(tiny_folder), device="cpu", precision=precision)
+        settings = Settings(model=str(tiny_folder), device="cpu", precision=precision, in_process=True)
         return open_backend(settings, models=tmp_path, state=tmp_path)
 
     [*opened("fp32").run(Request((tuple(range(3000, 3000 + MEASURABLE_TOKENS)), (4,))))]
@@ -167,5 +169,6 @@ def test_a_speed_is_that_of_a_device_and_a_precision(tiny_folder: Path, tmp_path
 
 
 def test_a_device_that_is_not_there_is_told_before_anything_is_read(tiny_folder: Path, tmp_path: Path) -> None:
+    settings = Settings(model=str(tiny_folder), device="cuda:77", in_process=True)
     with pytest.raises(SettingsError, match="no device 'cuda:77'"):
-        open_backend(Settings(model=str(tiny_folder), device="cuda:77"), models=tmp_path, state=tmp_path)
+        open_backend(settings, models=tmp_path, state=tmp_path).ready()

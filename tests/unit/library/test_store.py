@@ -65,7 +65,7 @@ def test_remove_leaves_no_byte_of_the_text(library: Library, library_path: Path)
 
 
 def test_remove_beside_a_reader_says_that_words_are_left(library_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nemo_docs.library.store.BUSY_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("nemo_docs.library.connection.BUSY_TIMEOUT_S", 0.0)
     with Library(library_path) as library:
         put(library, f"/{SECRET}.txt", f"{SECRET} flew over the lake.")
         with closing(sqlite3.connect(library_path, isolation_level=None)) as reading:

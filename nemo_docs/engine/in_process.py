@@ -1,0 +1,65 @@
+"""The engine inside the process that asks: for tests, benchmarks, and who wants no process beside his own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from nemo_docs.engine.loading import Cancelled, OnLayer
+from nemo_docs.engine.protocol import EngineEvent, Finished, Request, ScoreRequest
+
+if TYPE_CHECKING:
+    from nemo_docs.engine.engine import Engine
+
+
+class _NotWanted(Exception):
+    """Raised between two layers to stop loading; never leaves this module."""
+
+
+class InProcessEngine:
+    """Loads its engine when it is first needed.
+
+    Args:
+        load: Builds the engine; is handed what to tell of layers.
+        on_layer: Told of progress while it is built.
+    """
+
+    def __init__(self, load: Callable[[OnLayer], Engine], on_layer: OnLayer = lambda done, of: None) -> None:
+        self._load, self._on_layer = load, on_layer
+        self._engine: Engine | None = None
+
+    @property
+    def loaded(self) -> Engine | None:
+        """The engine, once it is loaded."""
+        return self._engine
+
+    def load(self, cancelled: Cancelled) -> None:
+        """Load the model, unless it is; returns early, without it, when cancelled."""
+        if self._engine is not None:
+            return
+
+        def on_layer(done: int, of: int) -> None:
+            if cancelled():
+                raise _NotWanted
+            self._on_layer(done, of)
+
+        try:
+            self._engine = self._load(on_layer)
+        except _NotWanted:
+            return
+
+    def run(self, request: Request | ScoreRequest, cancelled: Cancelled) -> Iterator[EngineEvent]:
+        """Answer one request; the last event is `Finished`."""
+        self.load(cancelled)
+        if self._engine is None:
+            yield Finished("cancelled", 0, 0, 0, 0.0, 0.0)
+            return
+        yield from self._engine.run(request, cancelled)
+
+    def holds_anything(self) -> bool:
+        """Whether any prompt at all could be found in a cache."""
+        return self._engine is not None and self._engine.holds_anything()
+
+    def cached(self, segments: Sequence[Sequence[int]]) -> int:
+        """How many leading tokens of a prompt that begins with these segments would not be computed again."""
+        return 0 if self._engine is None else self._engine.cached(segments)

@@ -1,0 +1,114 @@
+"""Files and folders to add: dropped, typed with completion, or chosen from a tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Input, Static
+
+from nemo_docs.plain import printable
+from nemo_docs.tui.screens.dialog import Dialog
+from nemo_docs.tui.widgets.path_field import PathField, typed_paths
+
+if TYPE_CHECKING:
+    from nemo_docs.tui.widgets.file_tree import FileTree
+
+
+class AddFilesScreen(Dialog[list[str]]):
+    """Dismisses with absolute paths that exist; an empty list adds nothing.
+
+    Args:
+        folder: Where the tree begins; None is the folder in which the app was started.
+    """
+
+    DEFAULT_CSS = """
+    AddFilesScreen #box {
+        width: 90;
+        height: 100%;
+        max-height: 34;
+        #tree { height: 1fr; FileTree { background: $surface; } }
+        #note { height: auto; max-height: 3; }
+    }
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__()
+        self._folder = folder or Path.cwd()
+
+    def compose(self) -> ComposeResult:
+        """The field first: it can be typed in before the tree is there."""
+        with Vertical(id="box") as box:
+            box.border_title = "Add files and folders"
+            yield PathField()
+            yield Vertical(id="tree")
+            yield Static(id="note", classes="muted", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Add", variant="primary", id="add")
+                yield Button("Close", id="close")
+
+    def on_mount(self) -> None:
+        """The tree comes when the rest is drawn."""
+        self.query_one(PathField).focus()
+        self.call_after_refresh(self._show_tree)
+
+    def _show_tree(self) -> None:
+        from nemo_docs.tui.widgets.file_tree import FileTree
+
+        self.query_one("#tree").mount(FileTree(self._folder))
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A drop while something other than the field has the focus."""
+        self.query_one(PathField).on_paste(event)
+
+    def on_path_field_dropped(self, event: PathField.Dropped) -> None:
+        """Dropping is choosing and saying so."""
+        self.dismiss(event.paths)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the field."""
+        event.stop()
+        self._add()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """By mouse, or with a button focused."""
+        if event.button.id == "add":
+            self._add()
+        else:
+            self.action_close()
+
+    def on_file_tree_choice_changed(self, event: FileTree.ChoiceChanged) -> None:
+        """Count what is chosen."""
+        count = len(self._chosen())
+        self._note(f"{count} chosen." if count else "")
+
+    def on_file_tree_cut_short(self, event: FileTree.CutShort) -> None:
+        """Nothing is left out silently."""
+        from nemo_docs.tui.widgets.file_tree import MOST_ENTRIES
+
+        self._note(f"Only {MOST_ENTRIES:,} entries of {event.folder} are shown; type the path of another.")
+
+    def action_close(self) -> None:
+        """Add nothing."""
+        self.dismiss([])
+
+    def _chosen(self) -> list[str]:
+        return [path for tree in self.query("FileTree") for path in getattr(tree, "chosen", ())]
+
+    def _add(self) -> None:
+        text, chosen = self.query_one(PathField).value, self._chosen()
+        typed = typed_paths(text)
+        if text.strip() and not typed:
+            self._note(f"There is no file or folder {text.strip()!r}.", wrong=True)
+        elif typed or chosen:
+            self.dismiss([*dict.fromkeys([*chosen, *typed])])
+        else:
+            self._note("Drop files here, type a path, or choose in the tree.", wrong=True)
+
+    def _note(self, text: str, *, wrong: bool = False) -> None:
+        note = self.query_one("#note", Static)
+        note.update(printable(text))
+        note.set_class(wrong, "wrong")
