@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -190,7 +191,8 @@ class Turn(Widget):
         self.state = TurnState.RUNNING
         self._began = monotonic()
         self._job = Job(self, f"answering: {self.question}", events).start()
-        self._timer = self.set_interval(1 / SHOWINGS_A_SECOND, self._show_events)
+        # A timer's callback runs in the timer's own task, and would be cut off in the middle when it is stopped.
+        self._timer = self.set_interval(1 / SHOWINGS_A_SECOND, partial(self.call_later, self._show_events))
 
     def stop(self) -> None:
         """Stop the answer, or do not begin it."""
