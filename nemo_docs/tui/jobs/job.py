@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -40,6 +41,7 @@ class Job(Generic[Event]):
 
     def start(self) -> Job[Event]:
         """Begin, and return the job."""
+        _STARTED.add(self)
         self._thread.start()
         return self
 
@@ -71,6 +73,15 @@ class Job(Generic[Event]):
         finally:
             self._ended = True
         self._owner.post_message(JobEnded(self, error))
+
+
+_STARTED: WeakSet[Job[Any]] = WeakSet()
+
+
+def cancel_all() -> None:
+    """Ask every job of this process to stop, and wait for none: the app is leaving."""
+    for job in [*_STARTED]:
+        job.cancel()
 
 
 def _closable(events: Iterable[Event]) -> Generator[Event, None, None]:
