@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Generic, TypeVar
 
+from textual._context import NoActiveAppError  # Textual shows it nowhere else
 from textual.message import Message
 from textual.message_pump import MessagePump
 
@@ -62,7 +63,7 @@ class Job(Generic[Event]):
         try:
             with closing(_closable(self._events(self._cancel.is_set))) as events:
                 for event in events:
-                    self._owner.post_message(JobEvent(self, event))
+                    self._post(JobEvent(self, event))
         except NemoDocsError as expected:
             error = expected
         except Exception as unexpected:  # a thread's traceback would be drawn over the screen
@@ -70,7 +71,11 @@ class Job(Generic[Event]):
             error = NemoDocsError(message, hint=hint)
         finally:
             self._ended = True
-        self._owner.post_message(JobEnded(self, error))
+        self._post(JobEnded(self, error))
+
+    def _post(self, message: Message) -> None:
+        with suppress(NoActiveAppError):  # the owner was taken off the screen: nobody wants to know any more
+            self._owner.post_message(message)
 
 
 def _closable(events: Iterable[Event]) -> Generator[Event, None, None]:
