@@ -14,14 +14,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nemo_docs.errors import LibraryError, NemoDocsError, NoTextLayer, NothingFound, Unreadable
+from nemo_docs.library import inbox
 from nemo_docs.library.clean import clean, clean_line
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, IngestEvent, PageDone, Totals
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
 from nemo_docs.library.languages import UNKNOWN, detect
 from nemo_docs.library.readers import HEAD_BYTES, READERS, reader_name
 from nemo_docs.library.records import PageStatus, VersionStatus
-from nemo_docs.library.store import Library, NewPage, Version
+from nemo_docs.library.store import Library
 from nemo_docs.library.tags import collection_name
+from nemo_docs.library.versions import NewPage, Version
 
 
 def add(
@@ -53,6 +55,7 @@ def add(
     """
     names = [collection_name(name) for name in collections]
     tagged: set[str] = set()
+    inbox.sweep(library.path, library.paths())
     found = _find(paths)
     totals = Totals(failed=len(found.failures), unsupported=found.unsupported, hidden=found.hidden)
     yield from found.failures
