@@ -10,11 +10,13 @@ as a whole. Deleted content is overwritten (`secure_delete`).
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,15 @@ SCHEMA_VERSION = 2
 """The newest schema that this program knows; the number of migrations."""
 BUSY_TIMEOUT_S = 30.0
 """How long one program waits for another that writes."""
+_making_the_file = threading.Lock()
 
 
-def connect_read_only(path: Path) -> sqlite3.Connection | None:
+def connect_read_only(path: Path, *, schema: int = 1) -> sqlite3.Connection | None:
     """A read-only connection, or None if the file holds no library yet.
+
+    Args:
+        path: The database; must be there.
+        schema: What the caller wants to read came with this one; an earlier one counts as no library yet.
 
     Raises:
         LibraryError: If the file is not a library, or belongs to a newer program.
@@ -44,7 +51,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection | None:
         )
         connection.row_factory = sqlite3.Row
         try:
-            if check_schema(connection, path) == 0:
+            if check_schema(connection, path) < schema:
                 connection.close()
                 return None
         except BaseException:
@@ -59,10 +66,16 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     Raises:
         LibraryError: If it is not a library, belongs to a newer program, or cannot be written.
     """
-    is_file(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # On POSIX, closing a file drops every lock that this process has on it, those of SQLite's other connections
+        # too: then another process deletes the log under them. So only a file that is not there yet is opened here.
+        with _making_the_file:
+            if not is_file(path):
+                with suppress(FileExistsError):  # another process was faster
+                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise LibraryError(
             f"The library {path} cannot be opened: {error.strerror}.",

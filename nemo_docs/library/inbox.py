@@ -2,7 +2,8 @@
 
 Each stands in a folder named by the SHA-256 of its bytes, under its title, so that the same bytes are kept once and the
 ordinary path of a file takes them in. The trade-off is a second copy on the disk; it is what a page is read from again.
-Files are 0600, folders 0700. A copy goes when its document goes.
+Files are 0600, folders 0700. A copy goes when its document goes; one that a killed process left behind, known to no
+document, is swept away by a later add, when it is old enough to be nobody's work.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import hashlib
 import os
 import re
 import tempfile
+import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +24,7 @@ from nemo_docs.library.clean import clean_line
 _PIECE = 1 << 20
 _LONGEST_NAME = 200
 """Bytes; file systems allow 255."""
+_ABANDONED_S = 24 * 60 * 60
 _NOT_IN_NAMES = re.compile(r'[/\\:*?"<>|]')
 
 
@@ -58,6 +62,7 @@ def keep(library: Path, stream: BinaryIO, title: str, *, max_bytes: int) -> Path
         folder = inbox / digest.hexdigest()
         folder.mkdir(mode=0o700, exist_ok=True)
         if held := sorted(folder.iterdir()):
+            os.utime(held[0])  # it may have been abandoned; it is not any more
             return held[0]
         file_of_its_own = folder / _name(title)
         os.replace(temporary, file_of_its_own)
@@ -90,6 +95,27 @@ def discard(library: Path, path: str | Path) -> None:
         raise LibraryError(
             f"The copy {clean_line(str(path))} cannot be deleted: {error.strerror or error}.", hint="Delete it by hand."
         ) from error
+
+
+def sweep(library: Path, known: Collection[str]) -> None:
+    """Delete what was left behind more than a day ago. What cannot be deleted waits for the next sweep.
+
+    Args:
+        library: The library's database.
+        known: The paths of all versions; these stay.
+    """
+    inbox = str(_inbox(library))
+    kept = {os.path.realpath(path) for path in known}
+    before = time.time() - _ABANDONED_S
+    for folder, _, names in os.walk(inbox, topdown=False):
+        with suppress(OSError):
+            is_old = os.stat(folder).st_mtime < before
+            for name in names:
+                file = os.path.join(folder, name)
+                if os.path.realpath(file) not in kept and os.lstat(file).st_mtime < before:
+                    os.unlink(file)
+            if is_old and folder != inbox:
+                os.rmdir(folder)  # fails, as it should, while something is in it
 
 
 def _inbox(library: Path) -> Path:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nemo_docs.errors import LibraryError, NemoDocsError, NoTextLayer, NothingFound, Unreadable
+from nemo_docs.library import inbox
 from nemo_docs.library.clean import clean, clean_line
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, IngestEvent, PageDone, Totals
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
 from nemo_docs.library.languages import UNKNOWN, detect
 from nemo_docs.library.readers import HEAD_BYTES, READERS, reader_name
 from nemo_docs.library.records import PageStatus, VersionStatus
-from nemo_docs.library.store import Library, NewPage, Version
+from nemo_docs.library.store import Library
 from nemo_docs.library.tags import collection_name
+from nemo_docs.library.versions import NewPage, Version
 
 
 def add(
@@ -53,6 +55,7 @@ def add(
     """
     names = [collection_name(name) for name in collections]
     tagged: set[str] = set()
+    inbox.sweep(library.path, library.paths())
     found = _find(paths)
     totals = Totals(failed=len(found.failures), unsupported=found.unsupported, hidden=found.hidden)
     yield from found.failures
@@ -97,7 +100,8 @@ def _find(paths: Iterable[str | Path]) -> _Found:
         path = os.path.abspath(given)
         if given and os.path.isdir(path):
             before = len(found.files), len(found.failures)
-            _walk(path, found)
+            for _ in _walk(path, found):
+                pass
             if (len(found.files), len(found.failures)) == before:
                 error = NothingFound(
                     f"The folder {clean_line(given)} holds no file that can be read.",
@@ -115,7 +119,21 @@ def _find(paths: Iterable[str | Path]) -> _Found:
     return found
 
 
-def _walk(folder: str, found: _Found) -> None:
+def count_files(paths: Iterable[str | Path]) -> Iterator[int]:
+    """How many files there are to read: the number so far after each folder, so that a caller can stop."""
+    found = _Found()
+    for path in map(str, paths):
+        if os.path.isdir(path):
+            for _ in _walk(os.path.abspath(path), found):
+                yield len(found.files)
+        else:
+            found.files.append(path)
+            yield len(found.files)
+
+
+def _walk(folder: str, found: _Found) -> Iterator[None]:
+    """Take in what a folder holds, one folder within it after the other."""
+
     def closed(error: OSError) -> None:
         unreadable = Unreadable(
             f"The folder {clean_line(str(error.filename))} cannot be read: {error.strerror}.",
@@ -132,6 +150,7 @@ def _walk(folder: str, found: _Found) -> None:
                 found.files.append(os.path.join(parent, name))
             else:
                 found.unsupported += 1
+        yield
 
 
 def _add_file(library: Library, path: str, password: str | None, limits: Limits) -> Generator[IngestEvent, None, None]:

@@ -31,14 +31,6 @@ _COLLECTIONS = """
     SELECT c.name, d.handle FROM collections c JOIN collection_documents m ON m.collection = c.id
     JOIN documents d ON d.id = m.document ORDER BY c.key, d.id
 """
-_MATCHES = """
-    SELECT p.id, p.version, p.text, p.ordinal, p.start, p."end", p.language, -bm25(passage_index) AS score
-    FROM passage_index CROSS JOIN passages p ON p.id = passage_index.rowid
-    CROSS JOIN versions v ON v.id = p.version CROSS JOIN documents d ON d.id = v.document AND d.version = v.id
-    WHERE passage_index MATCH :query AND p.language = :language
-"""
-# CROSS JOIN fixes the order: the index is asked once. Left to itself SQLite starts at the document and asks the index
-# anew for every passage, which took 77 s on a document of 5,000 pages in place of 0.3 s.
 
 
 class LibraryReader:
@@ -54,7 +46,13 @@ class LibraryReader:
             LibraryError: If it is not a library, or belongs to a newer program.
         """
         self._path = path
-        self._connection = connect_read_only(path) if is_file(path) else None
+        self._open()
+
+    def _open(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._file = _identity(self._path)
+        if self._file is not None:
+            self._connection = connect_read_only(self._path)
 
     def __enter__(self) -> LibraryReader:
         """The reader itself."""
@@ -69,6 +67,19 @@ class LibraryReader:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def state(self) -> object:
+        """A value that is another one whenever some other connection, of any process, has committed a change since.
+
+        For watchers: keep one reader open in one thread, and compare what it says now to what it said before. Values of
+        two readers mean nothing to each other. It costs microseconds (SQLite's `data_version`, a counter in shared
+        memory, and one look at the file) and notices a library that is made, taken away or replaced, too. In a folder
+        that cannot be written it notices only that, because nobody writes there.
+        """
+        if self._connection is None or _identity(self._path) != self._file:
+            self.close()
+            self._open()
+        return self._file, *(row[0] for row in self._rows("PRAGMA data_version"))
 
     def damage(self) -> str:
         """What SQLite finds wrong with the file; empty if it is sound. Reads all of it."""
@@ -162,68 +173,19 @@ class LibraryReader:
         Raises:
             LibraryError: If the index cannot be read.
         """
-        where, values = ("", {}) if documents is None else _among(documents)
+        from nemo_docs.library import searching
+
+        handles = None if documents is None else [_handle(document) for document in documents]
         with self._snapshot():
-            found = self._matches(query, f"{where} ORDER BY score DESC, p.id LIMIT :limit", {**values, "limit": limit})
-            found.sort(key=lambda row: (-row["score"], row["id"]))
-            return [self._hit(row, query) for row in found[:limit]]
+            return searching.search(self._rows, query, handles, limit)
 
     def passage_scores(self, query: str, documents: Iterable[Document | str]) -> dict[str, list[PassageScore]]:
         """For each document by its handle, the score of every passage that matches, in page order."""
-        where, values = _among(documents)
+        from nemo_docs.library import searching
+
+        handles = [_handle(document) for document in documents]
         with self._snapshot():
-            rows = self._matches(query, where, values)
-            pages = self._rows(
-                f"""SELECT p.text, p.number, d.handle FROM documents d JOIN pages p ON p.version = d.version
-                    WHERE p.text IS NOT NULL {where}""",
-                values,
-            )
-        places = {page["text"]: page for page in pages}
-        scores: dict[str, list[PassageScore]] = {page["handle"]: [] for page in pages}
-        for row in rows:
-            page = places[row["text"]]
-            scores[page["handle"]].append(PassageScore(page["number"], row["start"], row["end"], row["score"]))
-        return {handle: sorted(found, key=lambda s: (s.page, s.start)) for handle, found in scores.items()}
-
-    def _matches(self, query: str, rest: str, values: dict[str, Any]) -> list[sqlite3.Row]:
-        """Passages of every language, each asked for in its own way."""
-        from nemo_docs.library.analysis import terms
-
-        found: list[sqlite3.Row] = []
-        for row in self._rows("SELECT DISTINCT language FROM passages"):
-            if words := list(dict.fromkeys(terms(query, row["language"]))):
-                match = " OR ".join(f'"{word}"' for word in words)
-                found += self._rows(f"{_MATCHES} {rest}", {**values, "query": match, "language": row["language"]})
-        return found
-
-    def _hit(self, row: sqlite3.Row, query: str) -> Hit:
-        from nemo_docs.library.analysis import terms, tokens
-
-        (place,) = self._rows(
-            """SELECT d.handle, d.title, p.number, t.sha256, t.text
-               FROM texts t JOIN pages p ON p.id = t.page JOIN versions v ON v.id = p.version
-               JOIN documents d ON d.id = v.document WHERE t.id = ?""",
-            (row["text"],),
-        )
-        start, end = row["start"], row["end"]
-        passage = place["text"][start:end]
-        wanted = frozenset(terms(query, row["language"]))
-        return Hit(
-            document=place["handle"],
-            title=place["title"],
-            passage=row["ordinal"],
-            page=place["number"],
-            start=start,
-            end=end,
-            text_sha256=place["sha256"],
-            text=passage,
-            score=row["score"],
-            highlights=_merged(
-                (start + token.start, start + token.end)
-                for token in tokens(passage, row["language"], indexing=True)
-                if token.term in wanted
-            ),
-        )
+            return searching.passage_scores(self._rows, query, handles)
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -248,6 +210,15 @@ _PAGE_TEXTS = """
 """
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is there; its number is not given to another while a connection is open to it."""
+    try:
+        status = path.stat() if is_file(path) else None
+    except FileNotFoundError:
+        return None
+    return (status.st_dev, status.st_ino) if status else None
+
+
 def _document(row: sqlite3.Row, collections: tuple[str, ...]) -> Document:
     path, status = os.fsdecode(row["path"]), VersionStatus(row["status"])
     return Document(**{**dict(row), "path": path, "status": status}, collections=collections)
@@ -255,20 +226,3 @@ def _document(row: sqlite3.Row, collections: tuple[str, ...]) -> Document:
 
 def _handle(document: Document | str) -> str:
     return document if isinstance(document, str) else document.handle
-
-
-def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Spans in order, those that touch or overlap made one."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return tuple(merged)
-
-
-def _among(documents: Iterable[Document | str]) -> tuple[str, dict[str, str]]:
-    """A condition that holds for these documents, and its values."""
-    values = {f"handle{n}": _handle(document) for n, document in enumerate(documents)}
-    return f"AND d.handle IN ({', '.join(f':{name}' for name in values)})", values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class VersionStatus(StrEnum):
@@ -23,6 +24,20 @@ class PageStatus(StrEnum):
     """No text layer: a scan, a drawing, a blank page."""
     ERROR = "error"
     TIMEOUT = "timeout"
+
+
+class TurnState(StrEnum):
+    """What became of a question."""
+
+    ASKED = "asked"
+    """Not answered: it is being answered, or what was answering it was killed."""
+    ANSWERED = "answered"
+    STOPPED = "stopped"
+    """By the user; the answer is as far as it came."""
+    FAILED = "failed"
+    """The answer, if any, is as far as it came."""
+    REMOVED = "removed"
+    """A document that the answer came from was removed, and the answer with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +170,53 @@ class Hit:
     text: str
     score: float
     highlights: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One conversation.
+
+    Attributes:
+        id: Its number, never given to another.
+        started: When, ISO 8601, UTC.
+        title: Its first question, made harmless and short.
+        turns: How many questions it holds.
+    """
+
+    id: int
+    started: str
+    title: str
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnId:
+    """Which question of which conversation; never given to another."""
+
+    conversation: int
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and what became of it.
+
+    Attributes:
+        id: Which one.
+        position: In the conversation, from 1.
+        asked: When, ISO 8601, UTC.
+        question: As the user wrote it; hostile text.
+        scope: Handles of the documents that it was about; empty for the whole library.
+        state: What became of it.
+        answer: The answer event as `--json` writes it, as far as it came; None where there is none.
+        removed: Handles of the documents that the answer came from and that the library no longer has.
+    """
+
+    id: TurnId
+    position: int
+    asked: str
+    question: str
+    scope: tuple[str, ...]
+    state: TurnState
+    answer: dict[str, Any] | None
+    removed: tuple[str, ...]

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from nemo_docs.errors import LibraryError
 from nemo_docs.library import inbox, tags
-from nemo_docs.library.connection import database_errors, transaction
+from nemo_docs.library.connection import BUSY_TIMEOUT_S, database_errors, transaction
 
 
 def remove_document(connection: sqlite3.Connection, path: Path, handle: str) -> None:
@@ -70,9 +71,18 @@ def leave_no_byte(connection: sqlite3.Connection, path: Path, what: str) -> None
     with database_errors(path):
         # executescript runs it to its end; execute would give back a single page
         connection.executescript("PRAGMA incremental_vacuum")
-        (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        until = time.monotonic() + BUSY_TIMEOUT_S
+        # SQLite waits for whoever reads or writes, but not for another that empties the log
+        while (is_busy := _empty_log(connection)) and time.monotonic() < until:
+            time.sleep(0.01)
     if is_busy:
         raise LibraryError(
             f"{what}, but its words stay in {path}-wal while others read the library.",
             hint="End the other nemo-docs; the next `nemo-docs add` or `remove` then empties that file.",
         )
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Whether it could not be emptied."""
+    (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return bool(is_busy)

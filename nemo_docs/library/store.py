@@ -10,71 +10,14 @@ import os
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nemo_docs.library import indexing, removal, tags
-from nemo_docs.library.clean import CleanText
 from nemo_docs.library.connection import connect_to_write, database_errors, path_to_column, transaction
-from nemo_docs.library.records import PageStatus, VersionStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One file's bytes, as far as they have been read.
-
-    Attributes:
-        id: The row.
-        handle: Of its document.
-        title: Of its document.
-        path: Where it was read from.
-        status: Whether every page has its ledger row.
-        pages: How many pages it has.
-        pages_read: How many ledger rows there are; pages are read in order.
-        pages_without_text: How many of those hold no text, for whatever reason.
-        pages_failed: How many of these may hold some, but could not be read.
-        characters: Of page text.
-        is_current: Whether it is what the document shows now.
-        language: ISO 639-1 code, or "und" while unknown.
-    """
-
-    id: int
-    handle: str
-    title: str
-    path: str
-    status: VersionStatus
-    pages: int
-    pages_read: int
-    pages_without_text: int
-    pages_failed: int
-    characters: int
-    is_current: bool
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewPage:
-    """What the reading of one page gave.
-
-    Attributes:
-        number: From 1.
-        extractor: Name and version of what read it.
-        status: What became of it.
-        note: Why, where the status is not "ok".
-        language: ISO 639-1 code, or "und".
-        raw: The extractor's output.
-        text: The page text; None where there is none.
-    """
-
-    number: int
-    extractor: str
-    status: PageStatus
-    note: str = ""
-    language: str = "und"
-    raw: str = ""
-    text: CleanText | None = None
+from nemo_docs.library.records import VersionStatus
+from nemo_docs.library.versions import NewPage, Version
 
 
 class Library:

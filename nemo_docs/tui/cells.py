@@ -12,6 +12,8 @@ from nemo_docs.plain import printable
 
 _CHARACTERS_A_CELL = 4
 """What is looked at for one cell: a letter with its marks."""
+_LONGEST_LINE = 500
+"""Cells; wider than any screen."""
 
 
 def fitted(text: str, cells: int) -> str:
@@ -23,6 +25,11 @@ def fitted(text: str, cells: int) -> str:
     if cell_len(shown) <= cells and len(seen) == len(text):
         return shown
     return f"{set_cell_size(shown, cells - 1).rstrip()}…"
+
+
+def one_line(text: str) -> str:
+    """A text of hostile origin for a widget that cuts its line itself."""
+    return fitted(text, _LONGEST_LINE)
 
 
 def padded(text: str, cells: int, *, right: bool = False) -> str:

@@ -18,6 +18,7 @@ from nemo_docs.settings import Configuration
 
 if TYPE_CHECKING:
     from nemo_docs.answering.events import AnswerEvent, Progress
+    from nemo_docs.answering.fit import Fit, Memory
     from nemo_docs.answering.source import Source
     from nemo_docs.backends.local import LocalBackend
     from nemo_docs.library.events import IngestEvent
@@ -175,16 +176,86 @@ class Desk:
             sources = self.sources(library, handles)
         yield from self._loaded(preread(sources, self.backend(), self.configuration.settings.window, cancelled))
 
-    def add(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[IngestEvent]:
+    def fit(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Fit]:
+        """Say what a question about some documents would cost, or about all where none is named.
+
+        Raises:
+            NothingFound: If there is no document, or none has text.
+            ModelError: If the model cannot be opened.
+            ContextExceeded: If the settings leave no room for a document.
+        """
+        from nemo_docs.answering.fit import fit
+
+        settings = self.configuration.settings
+        with self.reader() as library:
+            sources = self.sources(library, handles)
+        if cancelled():
+            return
+        yield from fit(
+            sources,
+            self.backend(),
+            window=settings.window,
+            answer_tokens=settings.answer_tokens,
+            budget_s=settings.budget,
+            memory=self._memory(),
+            cancelled=cancelled,
+        )
+
+    def _memory(self) -> Memory:
+        """What the model takes, in the numbers that it is stored in, and what this machine has free."""
+        import psutil  # type: ignore[import-untyped]
+
+        from nemo_docs.answering.fit import Memory
+        from nemo_docs.model.folder import open_model
+
+        model = open_model(self.configuration.settings.model, self.configuration.paths.models)
+        parameters = model.config.n_parameters
+        weights = model.entry.memory_bytes if model.entry else 2 * parameters
+        element = max(1, round(weights / parameters))
+        return Memory(weights, model.config.kv_bytes_per_token(element), int(psutil.virtual_memory().available))
+
+    def add(self, paths: Sequence[str], cancelled: Cancelled, *, password: str | None = None) -> Iterator[IngestEvent]:
         """Add files and folders to the library; stopping keeps every page that was read."""
         from nemo_docs.library import ingest
         from nemo_docs.library.store import Library
 
-        with Library(self.configuration.paths.library) as library, closing(ingest.add(library, paths)) as events:
+        with (
+            Library(self.configuration.paths.library) as library,
+            closing(ingest.add(library, paths, password=password)) as events,
+        ):
             for event in events:
                 yield event
                 if cancelled():
                     return
+
+    def count_files(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
+        """How many files these files and folders hold that can be read; more and more until all are counted."""
+        from nemo_docs.library.ingest import count_files
+
+        for number in count_files(paths):
+            if cancelled():
+                return
+            yield number
+
+    def set_collections(self, handle: str, names: Sequence[str]) -> None:
+        """Put a document into these collections and take it out of all others.
+
+        Raises:
+            NothingFound: If there is no such document any more.
+            UsageError: If a collection cannot be called that.
+        """
+        from nemo_docs.library.store import Library
+        from nemo_docs.library.tags import collection_key, collection_name
+
+        wanted = {collection_key(name): name for name in map(collection_name, names)}
+        with self.reader() as library:
+            held = [name for name, handles in library.collections().items() if handle in handles]
+        with Library(self.configuration.paths.library) as library:
+            for name in wanted.values():
+                library.tag(handle, name)
+            for name in held:
+                if collection_key(name) not in wanted:
+                    library.untag(handle, name)
 
     def remove(self, handle: str) -> None:
         """Take a document out of the library."""

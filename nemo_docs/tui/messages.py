@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from nemo_docs.answering.events import Citation
+
+if TYPE_CHECKING:
+    from nemo_docs.answering.fit import Share
 
 
 class QuestionAsked(Message):
@@ -35,6 +39,26 @@ class SelectionChanged(Message):
 
 class LibraryChanged(Message):
     """Documents were added, changed or removed, by this process or another."""
+
+
+class ReadWanted(Message):
+    """Documents are to be read through the model now."""
+
+    def __init__(self, handles: Sequence[str]) -> None:
+        super().__init__()
+        self.handles = tuple(handles)
+
+
+class SharesCounted(Message):
+    """It is known how much of some documents is read.
+
+    Attributes:
+        shares: For each document its tokens and how many of them are cached.
+    """
+
+    def __init__(self, shares: Sequence[Share]) -> None:
+        super().__init__()
+        self.shares = tuple(shares)
 
 
 class DocumentOpened(Message):

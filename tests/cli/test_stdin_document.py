@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,3 +99,63 @@ def test_options_that_mean_nothing_together_are_refused(pipe: Pipe, home: Path, 
     done = pipe(TEXT, "add", *arguments)
     assert done.code == ExitCode.USAGE
     assert not home.exists()
+
+
+def abandoned(path: Path, hours: float = 25) -> Path:
+    then = time.time() - hours * 3600
+    os.utime(path, (then, then))
+    return path
+
+
+ADDING = "import sys; from nemo_docs.cli import run; run(['add', '-'])"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_what_a_killed_add_left_is_swept_away_a_day_later(nemo_docs: NemoDocs, home: Path, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ADDING], stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        child.stdin.write(TEXT.encode() * 50_000)
+        child.stdin.flush()
+        child.send_signal(signal.SIGKILL)
+    (left,) = copies(home)
+    (tmp_path / "other.txt").write_text("Another text.")
+    nemo_docs("add", tmp_path / "other.txt")
+    assert left.exists(), "it may be somebody's work"
+    abandoned(left)
+    nemo_docs("add", tmp_path / "other.txt")
+    assert copies(home) == []
+
+
+def test_the_sweep_takes_only_what_no_document_knows(
+    pipe: Pipe, nemo_docs: NemoDocs, home: Path, tmp_path: Path
+) -> None:
+    pipe(TEXT, "add", "-")
+    (kept,) = copies(home)
+    folders = [home / "inbox" / (digit * 64) for digit in "123"]
+    for folder in folders:
+        folder.mkdir()
+    old, young = folders[0] / "old.txt", folders[1] / "young.txt"
+    outside = tmp_path / "outside.txt"
+    for file in (old, young, outside):
+        file.write_text("Some text.")
+    (folders[0] / "link").symlink_to(outside)
+    for path in (kept, kept.parent, old, outside, folders[0], folders[1], folders[2]):
+        abandoned(path)
+    os.utime(folders[0] / "link", (0, 0), follow_symlinks=False)
+    abandoned(folders[0])
+    nemo_docs("add", outside)
+    assert sorted(copies(home)) == sorted([kept, young])
+    assert not folders[0].exists()
+    assert not folders[2].exists()
+    assert outside.exists()
+    assert nemo_docs("show", "a:1").code == 0
+
+
+def test_an_abandoned_copy_that_comes_again_is_taken_in(pipe: Pipe, home: Path) -> None:
+    folder = home / "inbox" / hashlib.sha256(TEXT.encode()).hexdigest()
+    folder.mkdir(parents=True)
+    (folder / "lease.md").write_text(TEXT)
+    abandoned(folder / "lease.md")
+    abandoned(folder)
+    assert pipe(TEXT, "add", "-").out == "a   lease.md: 1 page, en\n"
+    assert [copy.name for copy in copies(home)] == ["lease.md"]

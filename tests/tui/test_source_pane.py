@@ -1,25 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from textual.pilot import Pilot
 from textual.widgets import Static
 
-from nemo_docs.settings import load
-from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.finding import Finder
 from nemo_docs.tui.messages import CopyWanted
 from nemo_docs.tui.page_layout import Light, lay_out, line_at, pieces, shown
 from nemo_docs.tui.widgets.page_view import PageView
 from nemo_docs.tui.widgets.source_pane import SourcePane
+from tests.tui.alone import alone
 from tests.tui.shelf import cite, page_texts, shelve
 from tests.tui.support import until
 from tests.unit.answering.documents import page_texts as texts
@@ -29,13 +24,6 @@ LEASE = (
     "3. The penalty is EUR 40,000.\n\n4. The Supplier\nshall pay a fee.\f"
     "5. Nothing else was agreed."
 )
-
-
-@asynccontextmanager
-async def opened(size: tuple[int, int] = (80, 24)) -> Iterator[tuple[Pilot[Any], SourcePane]]:
-    app = NemoDocsApp(load())
-    async with app.run_test(size=size) as pilot:
-        yield pilot, app.screen.query_one(SourcePane)
 
 
 def drawn(pane: SourcePane) -> list[str]:
@@ -128,7 +116,7 @@ async def test_a_quote_is_lit_and_named(tmp_path: Path) -> None:
     pages = page_texts(handle)
     quote = cite(handle, pages, (2, "The penalty is EUR 40,000."))
     other = cite(handle, pages, (2, "shall pay a fee"), marker=2)
-    async with opened() as (pilot, pane):
+    async with alone(SourcePane) as (pilot, pane, _):
         pane.show_citation(quote, [quote, other])
         await until(pilot, lambda: pane.is_settled and drawn(pane)[0])
         assert "EUR" in reversed_text(pane)
@@ -143,7 +131,7 @@ async def test_a_quote_is_lit_and_named(tmp_path: Path) -> None:
 async def test_a_quote_over_a_page_break_is_walked_with_next(tmp_path: Path) -> None:
     handle = shelve(tmp_path, {"lease.txt": LEASE})["lease.txt"]
     quote = cite(handle, page_texts(handle), (2, "shall pay a fee."), (3, "5. Nothing else"))
-    async with opened() as (pilot, pane):
+    async with alone(SourcePane) as (pilot, pane, _):
         pane.show_citation(quote)
         await until(pilot, lambda: said(pane, "where") == "page 2 of 3 · quote [1], part 1 of 2")
         pane.focus()
@@ -157,7 +145,7 @@ async def test_a_quote_over_a_page_break_is_walked_with_next(tmp_path: Path) -> 
 @pytest.mark.asyncio
 async def test_pages_are_turned_by_key_and_by_click(tmp_path: Path) -> None:
     handle = shelve(tmp_path, {"lease.txt": LEASE})["lease.txt"]
-    async with opened() as (pilot, pane):
+    async with alone(SourcePane) as (pilot, pane, _):
         pane.open_document(handle, 1)
         await until(pilot, lambda: said(pane, "where") == "page 1 of 3")
         pane.focus()
@@ -174,7 +162,7 @@ async def test_pages_are_turned_by_key_and_by_click(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_search_walks_matches_over_pages_and_back_to_the_first(tmp_path: Path) -> None:
     handle = shelve(tmp_path, {"lease.txt": LEASE})["lease.txt"]
-    async with opened() as (pilot, pane):
+    async with alone(SourcePane) as (pilot, pane, _):
         pane.open_document(handle)
         await until(pilot, lambda: pane.is_settled)
         pane.focus()
@@ -196,7 +184,7 @@ async def test_search_walks_matches_over_pages_and_back_to_the_first(tmp_path: P
 async def test_a_quote_of_a_text_that_changed_is_told_and_nothing_is_lit(tmp_path: Path) -> None:
     handle = shelve(tmp_path, {"lease.txt": LEASE})["lease.txt"]
     before = {1: "An older text: the fee is EUR 5."}
-    async with opened() as (pilot, pane):
+    async with alone(SourcePane) as (pilot, pane, _):
         pane.show_citation(cite(handle, before, (1, "the fee is EUR 5.")))
         await until(pilot, lambda: pane.is_settled and "the fee is EUR 5." in said(pane, "note"))
         assert "anew" in said(pane, "note")
@@ -205,7 +193,7 @@ async def test_a_quote_of_a_text_that_changed_is_told_and_nothing_is_lit(tmp_pat
 
 @pytest.mark.asyncio
 async def test_a_quote_of_a_removed_document_is_still_shown() -> None:
-    async with opened() as (pilot, pane):
+    async with alone(SourcePane) as (pilot, pane, _):
         pane.show_citation(cite("q", {1: "Gone."}, (1, "Gone.")))
         await until(pilot, lambda: "no longer in the library" in said(pane, "note"))
         assert "“Gone.”" in said(pane, "note")
@@ -214,23 +202,21 @@ async def test_a_quote_of_a_removed_document_is_still_shown() -> None:
 @pytest.mark.asyncio
 async def test_the_lit_place_is_copied_with_its_source(tmp_path: Path) -> None:
     handle = shelve(tmp_path, {"lease.txt": LEASE})["lease.txt"]
-    copied: list[CopyWanted] = []
-    app = NemoDocsApp(load())
-    async with app.run_test(message_hook=lambda m: copied.append(m) if isinstance(m, CopyWanted) else None) as pilot:
-        pane = app.screen.query_one(SourcePane)
+    async with alone(SourcePane) as (pilot, pane, posted):
         pane.show_citation(cite(handle, page_texts(handle), (2, "EUR 40,000")))
         await until(pilot, lambda: pane.is_settled)
         pane.focus()
         await pilot.press("y")
-        await until(pilot, lambda: copied)
-        assert copied[0].text == "“EUR 40,000”\nlease.txt, page 2"
+        await until(pilot, lambda: posted)
+        assert isinstance(posted[0], CopyWanted)
+        assert posted[0].text == "“EUR 40,000”\nlease.txt, page 2"
 
 
 @pytest.mark.asyncio
 async def test_hostile_text_is_shown_as_text_and_long_lines_do_not_stop_anything(tmp_path: Path) -> None:
     text = "[red]x[/] \u202eevil\u202c\n" + "long " * 20_000 + "\n" + "y" * 100_000
     handle = shelve(tmp_path, {"[bold]evil.txt": text})["[bold]evil.txt"]
-    async with opened() as (pilot, pane):
+    async with alone(SourcePane) as (pilot, pane, _):
         pane.open_document(handle)
         await until(pilot, lambda: pane.is_settled and "[red]x[/]" in drawn(pane)[0])
         assert said(pane, "title") == "[bold]evil.txt"
@@ -243,7 +229,7 @@ async def test_hostile_text_is_shown_as_text_and_long_lines_do_not_stop_anything
 @pytest.mark.asyncio
 async def test_right_to_left_lines_stand_at_the_right(tmp_path: Path) -> None:
     handle = shelve(tmp_path, {"ar.txt": "يولد جميع الناس أحراراً."})["ar.txt"]
-    async with opened() as (pilot, pane):
+    async with alone(SourcePane) as (pilot, pane, _):
         pane.open_document(handle)
         await until(pilot, lambda: pane.is_settled and any(drawn(pane)))
         view = pane.query_one(PageView)

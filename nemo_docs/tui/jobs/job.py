@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
+from textual._context import NoActiveAppError  # Textual shows it nowhere else
 from textual.message import Message
 from textual.message_pump import MessagePump
 
@@ -64,7 +65,7 @@ class Job(Generic[Event]):
         try:
             with closing(_closable(self._events(self._cancel.is_set))) as events:
                 for event in events:
-                    self._owner.post_message(JobEvent(self, event))
+                    self._post(JobEvent(self, event))
         except NemoDocsError as expected:
             error = expected
         except Exception as unexpected:  # a thread's traceback would be drawn over the screen
@@ -72,7 +73,11 @@ class Job(Generic[Event]):
             error = NemoDocsError(message, hint=hint)
         finally:
             self._ended = True
-        self._owner.post_message(JobEnded(self, error))
+        self._post(JobEnded(self, error))
+
+    def _post(self, message: Message) -> None:
+        with suppress(NoActiveAppError):  # the owner was taken off the screen: nobody wants to know any more
+            self._owner.post_message(message)
 
 
 _STARTED: WeakSet[Job[Any]] = WeakSet()

@@ -23,7 +23,7 @@ from nemo_docs.answering.events import Citation
 from nemo_docs.library.records import Document
 from nemo_docs.plain import printable
 from nemo_docs.tui.bindings import bindings_of
-from nemo_docs.tui.cells import fitted
+from nemo_docs.tui.cells import fitted, one_line
 from nemo_docs.tui.desk import Desk, Leaf
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import CopyWanted
@@ -55,9 +55,11 @@ class SourcePane(Widget):
     SourcePane {
         layout: vertical;
         padding: 0 1;
-        & #source-title { height: 1; text-style: bold; }
+        & #source-title { height: 1; text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
         & #source-place { height: 1; }
-        & #source-where { width: 1fr; height: 1; color: $text-muted; }
+        & #source-where {
+            width: 1fr; height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis;
+        }
         & #source-place Control { padding: 0 1; }
         & #source-note { height: auto; max-height: 50%; color: $text-muted; padding: 1 2; }
         & #source-search { height: 1; border: none; padding: 0; }
@@ -204,7 +206,7 @@ class SourcePane(Widget):
         if (leaf := self._leaf) is None:
             return
         title = self.query_one("#source-title", Static)
-        title.update(Content(fitted(leaf.document.title, max(8, self.content_region.width))))
+        title.update(Content(one_line(leaf.document.title)))
         where = f"page {leaf.number:,} of {leaf.document.pages:,}"
         count = len(self._places)
         if self._citation is not None:
@@ -216,10 +218,6 @@ class SourcePane(Widget):
             where += f" · “{words}”: {number if count else 'searching' if self._searching else 'not found'}"
         self.query_one("#source-where", Static).update(Content(where))
         self.query_one(PageBar).show_pages(leaf.number, leaf.document.pages, {p.page for p in self._places})
-
-    def on_resize(self) -> None:
-        """Cut the title anew."""
-        self._show_where()
 
     def _lights(self) -> list[Light]:
         leaf = self._leaf

@@ -3,7 +3,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +16,8 @@ from nemo_docs.errors import LibraryError, NothingFound
 from nemo_docs.library.clean import clean
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import PageStatus, VersionStatus
-from nemo_docs.library.store import Library, NewPage, Version, handle
+from nemo_docs.library.store import Library, handle
+from nemo_docs.library.versions import NewPage, Version
 
 SECRET = "Quetzalcoatlus"
 
@@ -65,7 +69,8 @@ def test_remove_leaves_no_byte_of_the_text(library: Library, library_path: Path)
 
 
 def test_remove_beside_a_reader_says_that_words_are_left(library_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nemo_docs.library.connection.BUSY_TIMEOUT_S", 0.0)
+    for module in ("connection", "removal"):
+        monkeypatch.setattr(f"nemo_docs.library.{module}.BUSY_TIMEOUT_S", 0.0)
     with Library(library_path) as library:
         put(library, f"/{SECRET}.txt", f"{SECRET} flew over the lake.")
         with closing(sqlite3.connect(library_path, isolation_level=None)) as reading:
@@ -202,3 +207,34 @@ def test_a_failed_migration_leaves_an_empty_library(library_path: Path, monkeypa
         assert reader.documents() == []
     with Library(library_path) as library:
         assert put(library, "/a", "One.").handle == "a"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX alone forgets locks")
+def test_opening_twice_in_one_process_keeps_the_locks_of_the_first(library: Library, library_path: Path) -> None:
+    put(library, "/a", "One.")
+    log = library_path.with_name("library.db-wal")
+    before = log.stat().st_ino
+    Library(library_path).close()
+    code = "import sys, sqlite3; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM documents'); c.close()"
+    subprocess.run([sys.executable, "-c", code, str(library_path)], check=True)
+    assert log.stat().st_ino == before, "the other process took itself for the last and deleted the log"
+    assert put(library, "/b", "Two.").handle == "b"
+
+
+def test_removal_waits_for_another_that_empties_the_log(library: Library, library_path: Path) -> None:
+    is_done = threading.Event()
+
+    def empty_the_log() -> None:
+        with closing(sqlite3.connect(library_path, isolation_level=None)) as connection:
+            while not is_done.is_set():
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(empty_the_log) for _ in range(2)]
+        try:
+            for number in range(30):
+                library.remove(put(library, f"/{number}", f"{SECRET} flew.").handle)
+        finally:
+            is_done.set()
+    assert [other.result() for other in others] == [None, None]
+    assert not any(SECRET.lower().encode() in file.read_bytes().lower() for file in library_path.parent.iterdir())
