@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import events
-from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from nemo_docs.actions import Pane
 from nemo_docs.settings import Configuration
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.jobs.job import cancel_all
-from nemo_docs.tui.screens.main import MainScreen
+from nemo_docs.tui.screens.main import SCREEN_ACTIONS, MainScreen
 
 
-class NemoDocsApp(App[None]):
+class NemoDocsApp(Habits):
     """The terminal app.
 
     Args:
@@ -28,27 +27,20 @@ class NemoDocsApp(App[None]):
 
     TITLE = "nemo-docs"
     CSS_PATH = "theme.tcss"
-    ENABLE_COMMAND_PALETTE = False
-    """No key of Textual's own: the palette's stands in the table."""
     CLOSE_TIMEOUT = 1.0
     BINDINGS: ClassVar[list[BindingType]] = [
-        binding for binding in bindings_of(Pane.APP, priority=True) if binding.action == "quit"
+        replace(binding, priority=binding.action == "quit")  # which works wherever one is
+        for binding in bindings_of(Pane.APP)
+        if binding.action not in SCREEN_ACTIONS
     ]
 
     def __init__(self, configuration: Configuration) -> None:
-        super().__init__()
-        self.desk = Desk(configuration)
+        super().__init__(Desk(configuration))
         self.main = MainScreen(self.desk)
-        self.use_command_palette = True
 
     def get_default_screen(self) -> MainScreen:
         """The screen that everything begins with."""
         return self.main
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the palette offers: the table of actions, as far as they apply now."""
-        for action, carry_out in self.main.offers():
-            yield SystemCommand(action.label, action.help, carry_out)
 
     def on_mount(self) -> None:
         """Let threads give way sooner than after Python's 5 ms.

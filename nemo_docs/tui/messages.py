@@ -83,14 +83,6 @@ class CitationShown(Message):
         self.citation, self.siblings, self.is_chosen = citation, tuple(siblings), is_chosen
 
 
-class ReadWanted(Message):
-    """Documents are to be read through the model now."""
-
-    def __init__(self, handles: Sequence[str]) -> None:
-        super().__init__()
-        self.handles = tuple(handles)
-
-
 class QuestionEdited(Message):
     """A question is to go back into the prompt."""
 

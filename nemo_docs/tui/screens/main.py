@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer, TextArea
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from nemo_docs.tui.clipboard import Copied
 
 NARROW, WIDE = "-narrow", "-wide"
+SCREEN_ACTIONS = frozenset({"cancel", "focus_library", "focus_conversation", "focus_source", "focus_prompt"})
+"""Of those that work everywhere, the ones that are about the panes; the app carries out the others."""
 THREE_PANES = 110
 """Columns from which all three have room."""
 
@@ -55,9 +58,7 @@ class MainScreen(Screen[None]):
     """Where people work."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        binding
-        for binding in bindings_of(Pane.APP)
-        if binding.action != "quit"  # the app's own, for every screen
+        binding for binding in bindings_of(Pane.APP) if binding.action in SCREEN_ACTIONS
     ]
     HORIZONTAL_BREAKPOINTS = [(0, NARROW), (THREE_PANES, WIDE)]  # noqa: RUF012  # as Textual declares it
     AUTO_FOCUS: ClassVar[str | None] = "Prompt"
@@ -107,16 +108,18 @@ class MainScreen(Screen[None]):
 
     def offers(self) -> Iterator[tuple[Action, Callable[[], object]]]:
         """Each action of the table, with what carries it out."""
-        panes: dict[Pane, Widget] = {
+        panes: dict[Pane, DOMNode | None] = {
             Pane.LIBRARY: self._library,
             Pane.CONVERSATION: self._conversation,
             Pane.SOURCE: self._source,
             Pane.PROMPT: self._prompt,
+            Pane.JOBS: self.focused,
         }
         for action in ACTIONS:
-            owner = panes.get(action.pane, self)
-            if action.id != "palette" and owner.check_action(action.id, ()):
-                yield action, partial(owner.call_later, owner.run_action, action.id)
+            owner = panes.get(action.pane) or (self if action.id in SCREEN_ACTIONS else self.app)
+            applies = hasattr(owner, f"action_{action.id}") and owner.check_action(action.id, ())
+            if applies and action.id != "palette":
+                yield action, partial(self.call_later, self.app.run_action, action.id, owner)
 
     # What the panes tell
 
@@ -194,32 +197,6 @@ class MainScreen(Screen[None]):
         yield copy(message.text, message.what), message.text
 
     # What the keys do
-
-    def action_help(self) -> None:
-        """Show help for the focused pane."""
-        from nemo_docs.tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen())
-
-    def action_settings(self) -> None:
-        """Show the settings."""
-        from nemo_docs.tui.screens.settings import SettingsScreen
-
-        self.app.push_screen(SettingsScreen())
-
-    def action_add_files(self) -> None:
-        """Choose files to add."""
-        from nemo_docs.tui.screens.add_files import AddFilesScreen
-
-        self.app.push_screen(AddFilesScreen())
-
-    def action_palette(self) -> None:
-        """Find an action by its name."""
-        self.app.action_command_palette()
-
-    def action_theme(self) -> None:
-        """Choose the colours."""
-        self.app.search_themes()
 
     def action_cancel(self) -> None:
         """Stop the answer, else the newest reading."""
