@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.pilot import Pilot
 
 from nemo_docs.tui.app import NemoDocsApp
@@ -38,6 +38,22 @@ async def test_enter_sends_and_the_prompt_is_empty_again(tiny_folder: Path) -> N
         assert prompt_of(pilot.app).text == ""
         await until(pilot, lambda: asked.kept)
         assert asked.kept[0].question == "Why?"
+
+
+async def test_keys_that_come_faster_than_they_are_drawn_keep_their_order(tiny_folder: Path) -> None:
+    asked = Messages(QuestionAsked)
+    async with app_on(tiny_folder).run_test(message_hook=asked) as pilot:
+        for _ in range(2):
+            for key, character in [
+                *((letter, letter) for letter in "Why"),
+                ("ctrl+j", None),
+                ("b", "b"),
+                ("enter", None),
+            ]:
+                pilot.app.post_message(Key(key, character))
+        await until(pilot, lambda: len(asked.kept) == 2)
+        assert [each.question for each in asked.kept] == ["Why\nb", "Why\nb"]
+        assert prompt_of(pilot.app).text == ""
 
 
 async def test_a_blank_prompt_asks_nothing(tiny_folder: Path) -> None:

@@ -27,13 +27,15 @@ LONGEST_QUESTION = 20_000
 """In characters. More is a document, and would fill the model's window."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Looking:
     """A text that is being looked at."""
 
     text: str
     selection: Selection | None
     """What a paste replaces; None if the text was sent."""
+    paths: list[str] | None = None
+    """What it was found to be; None until then."""
 
 
 class Prompt(TextArea):
@@ -76,8 +78,25 @@ class Prompt(TextArea):
         """Take pasted text: add it if it is a drop, else insert it."""
         self._look(_Looking(text, self.selection))
 
+    # Keys that come before TextArea's own also come before letters that still wait in the queue: so they wait too.
+
     def action_send(self) -> None:
         """Ask, or add the files that were typed."""
+        self.call_later(self._send)
+
+    def action_new_line(self) -> None:
+        """Begin a new line."""
+        self.call_later(self._new_line)
+
+    def action_earlier_question(self) -> None:
+        """Go up a line, or to the question before."""
+        self.call_later(self._earlier_question)
+
+    def action_later_question(self) -> None:
+        """Go down a line, or to the question after."""
+        self.call_later(self._later_question)
+
+    def _send(self) -> None:
         if self._is_pasting:
             self._is_send_wanted = True
             return
@@ -89,19 +108,16 @@ class Prompt(TextArea):
             self.text = ""
             self._look(_Looking(text, None))
 
-    def action_new_line(self) -> None:
-        """Begin a new line."""
+    def _new_line(self) -> None:
         self.move_cursor(self.replace("\n", *self.selection).end_location)
 
-    def action_earlier_question(self) -> None:
-        """Go up a line, or to the question before."""
+    def _earlier_question(self) -> None:
         if not self.navigator.is_first_wrapped_line(self.cursor_location):
             self.action_cursor_up()
         elif (question := self._sent.earlier(self.text)) is not None:
             self._show(question)
 
-    def action_later_question(self) -> None:
-        """Go down a line, or to the question after."""
+    def _later_question(self) -> None:
         if not self.navigator.is_last_wrapped_line(self.cursor_location):
             self.action_cursor_down()
         elif (question := self._sent.later()) is not None:
@@ -116,16 +132,21 @@ class Prompt(TextArea):
         """A text was looked at."""
         message.stop()
         assert isinstance(message.event, list)
-        self._settle(self._looking.pop(message.job), message.event)
+        self._looking[message.job].paths = message.event
 
     def on_job_ended(self, message: JobEnded) -> None:
-        """The looking is over; what was to be sent meanwhile can go."""
+        """Take what was looked at, in the order in which it came; what was to be sent meanwhile can go."""
         message.stop()
-        if looking := self._looking.pop(message.job, None):  # it failed: the text is not lost for that
-            self._settle(looking, [])
+        looking = self._looking[message.job]
+        looking.paths = looking.paths or []  # none where the looking failed: the text is not lost for that
+        for job, each in [*self._looking.items()]:
+            if each.paths is None:
+                break
+            del self._looking[job]
+            self._settle(each, each.paths)
         if self._is_send_wanted and not self._is_pasting:
             self._is_send_wanted = False
-            self.action_send()
+            self._send()
 
     @property
     def _is_pasting(self) -> bool:
