@@ -15,11 +15,48 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from nemo_docs.actions import ACTIONS, Action, Pane
 from nemo_docs.errors import SettingsError
+from nemo_docs.keys import find_clash, is_typed, keys_of, spelled
 from nemo_docs.paths import Paths, expanded
 
 LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi")
 """ISO 639-1 codes of the languages that the product reads and answers in."""
+
+THEMES = (
+    "nemo-dark",
+    "nemo-light",
+    "ansi-dark",
+    "ansi-light",
+    "atom-one-dark",
+    "atom-one-light",
+    "catppuccin-frappe",
+    "catppuccin-latte",
+    "catppuccin-macchiato",
+    "catppuccin-mocha",
+    "dracula",
+    "flexoki",
+    "gruvbox",
+    "monokai",
+    "nord",
+    "rose-pine",
+    "rose-pine-dawn",
+    "rose-pine-moon",
+    "solarized-dark",
+    "solarized-light",
+    "textual-dark",
+    "textual-light",
+    "tokyo-night",
+)
+"""Names of the app's colours; a test holds them against those that the app knows."""
+
+KEYS = "keys"
+"""The table of the file that gives actions other keys; `keys.<action>` is the name of one of its settings."""
+
+NEEDS_RESTART = frozenset(
+    {"device", "engine_idle", "in_process", "kv_memory", "model", "models_folder", "precision", "threads"}
+)
+"""Settings of the engine: a change holds when it is next started. The others hold from the next question on."""
 
 
 class Kind(Protocol):
@@ -106,6 +143,30 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyList:
+    """Keys of one action, as text parted by commas."""
+
+    is_typed_there: bool
+    """Whether text is written where they work, so that a bare letter cannot be one of them."""
+
+    def __call__(self, value: object) -> tuple[str, ...]:
+        """Return the keys in their one spelling."""
+        if not isinstance(value, str):
+            raise ValueError
+        keys = tuple(dict.fromkeys(spelled(key.strip()) for key in value.split(",")))
+        if self.is_typed_there and any(is_typed(key) for key in keys):
+            raise ValueError
+        return keys
+
+    def __str__(self) -> str:
+        return (
+            "keys such as ctrl+d or f7, parted by commas; a bare letter is text there"
+            if self.is_typed_there
+            else "keys such as ctrl+d, f7, K or slash, parted by commas"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Amount:
     """A whole number with an optional unit (`128k`, `4GB`), or the word `auto`, which is held as None."""
 
@@ -168,7 +229,12 @@ class Settings:
     in_process: bool = _setting(
         False, Switch(), "Run the model inside the command or app itself instead of in the engine that all share."
     )
-    theme: str = _setting("nemo-dark", Word("the name of a theme"), "Colours of the app.")
+    theme: str = _setting("nemo-dark", Choice(THEMES), "Colours of the app.")
+    bidi: str = _setting(
+        "auto",
+        Choice(("auto", "terminal", "app")),
+        "Who puts right-to-left text in order on the screen; auto asks the terminal's name.",
+    )
     folder_limit: int = _setting(
         50, Number(1, 1_000_000, whole=True), "Files in a dropped folder above which the app asks before adding them."
     )
@@ -177,6 +243,8 @@ class Settings:
         Word("the path of a folder, or empty", r"[^\x00-\x1f\x7f]*"),
         "Where models are kept; empty is the usual place.",
     )
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The user's own keys, by the action's id; the others have those of the table of actions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,32 +275,67 @@ def load(
         origins[name] = origin
 
     text = read_text(paths.config)
-    for name, value in _parse(text, paths.config).items():
-        origin = f"{paths.config} line {_line_of(name, text)}"
-        if name not in origins:
-            raise unknown(name, origin)
-        take(name, value, origin)
-    for name in origins:
+    for name, value in _flat(_parse(text, paths.config), paths.config, text).items():
+        take(name, value, f"{paths.config} line {_line_of(name, text)}")
+    for name in _fields():
         if (variable := f"NEMO_DOCS_{name.upper()}") in environ:
             take(name, environ[variable], variable)
     for name, value in (options or {}).items():
         if value is not None:
             take(name, value, f"option --{name.replace('_', '-')}")
-    settings = Settings(**values)
+    keys = {name.removeprefix(f"{KEYS}."): values.pop(name) for name in list(values) if name.startswith(f"{KEYS}.")}
+    refuse_clash(keys, origins)
+    settings = Settings(**values, keys=keys)
     if settings.models_folder:
         paths = replace(paths, models=expanded(settings.models_folder).absolute())
     return Configuration(settings, origins, paths)
 
 
 def names() -> tuple[str, ...]:
-    """Names of all settings, in the order in which they are shown."""
-    return tuple(each.name for each in fields(Settings))
+    """Names of all settings, in the order in which they are shown; those of keys begin with `keys.`."""
+    return (*_fields(), *(f"{KEYS}.{action.id}" for action in ACTIONS))
+
+
+def value_of(settings: Settings, name: str) -> Any:
+    """The value of a setting, by its name.
+
+    Raises:
+        SettingsError: There is no such setting.
+    """
+    if action := _action(name):
+        return keys_of(action, settings.keys)
+    _kind_and_help(name)
+    return getattr(settings, name)
+
+
+def refuse_clash(keys: Mapping[str, tuple[str, ...]], origins: Mapping[str, str]) -> None:
+    """Check that no key means two things in one place.
+
+    Args:
+        keys: The user's own keys, by the action's id.
+        origins: Where each setting came from, for the message.
+
+    Raises:
+        SettingsError: One does.
+    """
+    if clash := find_clash(keys):
+        name = f"{KEYS}.{clash.action}"
+        raise SettingsError(
+            f"{name} = {clash.key!r} ({origins.get(name, 'default')}) is the key of {clash.other} in the same place.",
+            hint=f"Choose another key, or first give {clash.other} one: "
+            f"`nemo-docs config set {KEYS}.{clash.other} KEY`.",
+        )
 
 
 def help_of(name: str) -> str:
     """What a setting is for, with what it may hold."""
-    metadata = _field(name).metadata
-    return f"{metadata['help']} ({metadata['kind']})"
+    kind, describe = _kind_and_help(name)
+    return f"{describe} ({kind})"
+
+
+def kind_of(name: str) -> Kind:
+    """What a setting may hold."""
+    return _kind_and_help(name)[0]
 
 
 def check(name: str, value: object, origin: str) -> Any:
@@ -241,11 +344,13 @@ def check(name: str, value: object, origin: str) -> Any:
     Raises:
         SettingsError: No such setting, or the value is out of its bounds.
     """
-    kind = _field(name, origin).metadata["kind"]
+    kind, _ = _kind_and_help(name, origin)
     try:
         return kind(value)
     except (ValueError, OverflowError):  # a whole number of TOML may be too long for a float
-        raise SettingsError(f"{name} = {value!r} ({origin}) must be {kind}.") from None
+        near = _nearest(value, kind.words) if isinstance(kind, Choice) and isinstance(value, str) else ""
+        hint = f"Did you mean {near}?" if near else ""
+        raise SettingsError(f"{name} = {value!r} ({origin}) must be {kind}.", hint=hint) from None
 
 
 def shown(value: object) -> str:
@@ -254,22 +359,38 @@ def shown(value: object) -> str:
         return "auto"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def unknown(name: str, origin: str) -> SettingsError:
     """The error for a key that no setting has."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, names(), n=1)
-    hint = f"Did you mean {near[0]}?" if near else "See them all with `nemo-docs config`."
+    near = _nearest(name, names())
+    hint = f"Did you mean {near}?" if near else "See them all with `nemo-docs config`."
     return SettingsError(f"There is no setting {name!r} ({origin}).", hint=hint)
 
 
-def _field(name: str, origin: str = "") -> Any:
+def _nearest(word: str, words: tuple[str, ...]) -> str:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, words, n=1)), "")
+
+
+def _fields() -> tuple[str, ...]:
+    return tuple(each.name for each in fields(Settings) if each.metadata)
+
+
+def _action(name: str) -> Action | None:
+    return next((action for action in ACTIONS if name == f"{KEYS}.{action.id}"), None)
+
+
+def _kind_and_help(name: str, origin: str = "") -> tuple[Kind, str]:
     for each in fields(Settings):
-        if each.name == name:
-            return each
+        if each.name == name and each.metadata:
+            return each.metadata["kind"], each.metadata["help"]
+    if action := _action(name):
+        return KeyList(action.pane in {Pane.APP, Pane.PROMPT}), f"Keys in the app, {action.pane}: {action.help}"
     raise unknown(name, origin)
 
 
@@ -301,7 +422,29 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
         ) from error
 
 
+def _flat(table: Mapping[str, Any], path: Path, text: str) -> dict[str, Any]:
+    """Settings by name, `keys.quit` among them.
+
+    Raises:
+        SettingsError: `keys` is not a table.
+    """
+    flat = {name: value for name, value in table.items() if name != KEYS}
+    keys = table.get(KEYS, {})
+    if not isinstance(keys, dict):
+        raise SettingsError(
+            f"{KEYS} = {keys!r} ({path} line {_line_of(KEYS, text)}) must be a table of actions and their keys.",
+            hint='Such as `keys.quit = "ctrl+x"`.',
+        )
+    return {**flat, **{f"{KEYS}.{name}": value for name, value in keys.items()}}
+
+
 def _line_of(name: str, text: str) -> int:
-    """Line of a top-level key or table, for a message; 1 where it is written in a way that hides it."""
-    match = re.search(rf"^[ \t]*\[*[ \t]*[\"']?{re.escape(name)}[\"']?[ \t]*[=.\]]", text, re.MULTILINE)
+    """Line of a key or table, for a message; 1 where it is written in a way that hides it."""
+    table, _, key = name.rpartition(".")
+    dotted = r"[ \t]*\.[ \t]*".join(rf"[\"']?{re.escape(part)}[\"']?" for part in name.split(".") if part)
+    match = re.search(rf"^[ \t]*\[*[ \t]*{dotted}[ \t]*[=.\]]", text, re.MULTILINE)
+    if match is None and table:
+        within = rf"^[ \t]*\[[ \t]*{re.escape(table)}[ \t]*\][^\[]*?^[ \t]*(?P<key>[\"']?{re.escape(key)}[\"']?[ \t]*=)"
+        match = re.search(within, text, re.MULTILINE)
+        return 1 if match is None else text.count("\n", 0, match.start("key")) + 1
     return 1 if match is None else text.count("\n", 0, match.start()) + 1

@@ -6,12 +6,13 @@ old one.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nemo_docs.errors import SettingsError
 from nemo_docs.paths import private_folder, write_private
-from nemo_docs.settings import check, read_text, shown
+from nemo_docs.settings import KEYS, check, read_text, refuse_clash, shown
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -25,7 +26,10 @@ def set_value(path: Path, name: str, text: str) -> str:
     """
     value = check(name, text, "command line")
     document = _open(path)
-    document[name] = "auto" if value is None else value
+    if name.startswith(f"{KEYS}."):
+        _set_key(document, name.removeprefix(f"{KEYS}."), value, path)
+    else:
+        document[name] = "auto" if value is None else value
     _write(path, document)
     return shown(value)
 
@@ -37,11 +41,30 @@ def unset(path: Path, name: str) -> bool:
         SettingsError: The file is not TOML or cannot be written.
     """
     document = _open(path)
-    if name not in document:
+    table, _, key = name.rpartition(".") if name.startswith(f"{KEYS}.") else ("", "", name)
+    place: Any = document.get(table) if table else document
+    if not isinstance(place, MutableMapping) or key not in place:
         return False
-    del document[name]
+    del place[key]
+    if table and not place:
+        del document[table]
     _write(path, document)
     return True
+
+
+def _set_key(document: TOMLDocument, action: str, keys: tuple[str, ...], path: Path) -> None:
+    """Give an action other keys, unless they would mean two things.
+
+    Raises:
+        SettingsError: They would, or what the file says of keys is no table.
+    """
+    table: Any = document.setdefault(KEYS, {})
+    if not isinstance(table, MutableMapping):
+        raise SettingsError(f"{KEYS} in {path} is not a table.", hint=f"Run `nemo-docs config unset {KEYS}`.")
+    others = {name: check(f"{KEYS}.{name}", value, str(path)) for name, value in table.items() if name != action}
+    origins = {f"{KEYS}.{name}": str(path) for name in others}
+    refuse_clash({**others, action: keys}, {**origins, f"{KEYS}.{action}": "command line"})
+    table[action] = shown(keys)
 
 
 def _open(path: Path) -> TOMLDocument:

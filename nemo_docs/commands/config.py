@@ -17,14 +17,16 @@ _PLACES = tuple(each.name for each in dataclasses.fields(Paths))
 
 @click.group(
     invoke_without_command=True,
-    epilog=example("config", "config set model nemo", "config set window 32k", "config unset window", "config path"),
+    epilog=example(
+        "config", "config set model nemo", "config set keys.quit ctrl+x", "config unset model", "config path"
+    ),
 )
 @click.pass_context
 def config(ctx: click.Context) -> None:
     """Show and change settings.
 
     A setting comes from its default, the settings file, an environment variable NEMO_DOCS_NAME, or a command's option;
-    later ones win.
+    later ones win. Those that begin with `keys.` give an action of the app other keys, and come from the file alone.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(show)
@@ -36,7 +38,7 @@ def show(as_json: bool = False) -> None:
     """Show every setting and where it came from."""
     found = settings.load()
     for name in settings.names():
-        value, origin = getattr(found.settings, name), found.origins[name]
+        value, origin = settings.value_of(found.settings, name), found.origins[name]
         if as_json:
             emit("setting", {"name": name, "value": value, "origin": origin, "help": settings.help_of(name)})
         else:
@@ -44,7 +46,9 @@ def show(as_json: bool = False) -> None:
             click.echo(printable(f"    from {origin}. {settings.help_of(name)}"))
 
 
-@config.command("set", epilog=example("config set budget 120", "config set kv_memory 4GB"))
+@config.command(
+    "set", epilog=example("config set budget 120", "config set theme nemo-light", "config set keys.quit ctrl+x")
+)
 @click.argument("name")
 @click.argument("value")
 def set_(name: str, value: str) -> None:

@@ -11,7 +11,7 @@ import click
 from nemo_docs.commands.scope import Scope, parse_scope
 from nemo_docs.errors import UsageError
 from nemo_docs.plain import json_line
-from nemo_docs.settings import help_of, load
+from nemo_docs.settings import Switch, help_of, kind_of, load
 
 if TYPE_CHECKING:
     from nemo_docs.library.reader import LibraryReader
@@ -46,7 +46,11 @@ def setting_options(*names: str) -> Callable[[_Function], _Function]:
     def add(function: _Function) -> _Function:
         for name in reversed(names):
             flag = f"--{name.replace('_', '-')}"
-            function = click.option(flag, name, metavar="VALUE", help=help_of(name))(function)
+            if isinstance(kind_of(name), Switch):
+                both = f"{flag}/--no-{flag.removeprefix('--')}"
+                function = click.option(both, name, default=None, help=help_of(name))(function)
+            else:
+                function = click.option(flag, name, metavar="VALUE", help=help_of(name))(function)
         return function
 
     return add

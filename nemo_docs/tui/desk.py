@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import Document, Page, PageText
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nemo_docs.backends.local import LocalBackend
     from nemo_docs.library.events import IngestEvent
     from nemo_docs.tui.jobs.job import Cancelled
+
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Desk:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._backend: LocalBackend | None = None
         self._sources: dict[tuple[str, str], Source] = {}
 
@@ -109,6 +112,16 @@ class Desk:
                 self._backend = open_backend(self.configuration.settings, models=paths.models, state=paths.state)
             return self._backend
 
+    def ready(self) -> None:
+        """Load the model, or wait for whoever is loading it: two threads at once would load it twice.
+
+        Raises:
+            ModelError: If it cannot be loaded.
+        """
+        backend = self.backend()
+        with self._loading:
+            backend.ready()
+
     def sources(self, library: LibraryReader, handles: Sequence[str]) -> list[Source]:
         """The texts of some documents, or of all where none is named; kept for the next question.
 
@@ -152,7 +165,8 @@ class Desk:
         )
         with self.reader() as library:
             sources = self.sources(library, handles)
-            yield from ask(question, sources, searched(library, sources, question), self.backend(), options, cancelled)
+            found = searched(library, sources, question)
+            yield from self._loaded(ask(question, sources, found, self.backend(), options, cancelled))
 
     def read(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Progress]:
         """Read documents through the model."""
@@ -160,7 +174,7 @@ class Desk:
 
         with self.reader() as library:
             sources = self.sources(library, handles)
-        yield from preread(sources, self.backend(), self.configuration.settings.window, cancelled)
+        yield from self._loaded(preread(sources, self.backend(), self.configuration.settings.window, cancelled))
 
     def fit(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Fit]:
         """Say what a question about some documents would cost, or about all where none is named.
@@ -249,3 +263,12 @@ class Desk:
 
         with Library(self.configuration.paths.library) as library:
             library.remove(handle)
+
+    def _loaded(self, events: Iterator[Told]) -> Iterator[Told]:
+        """The events, with the model loaded by us where they come to that, so that two never load it at once."""
+        from nemo_docs.answering.events import Progress
+
+        for event in events:
+            yield event
+            if isinstance(event, Progress) and event.stage == "loading":
+                self.ready()

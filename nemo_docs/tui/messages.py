@@ -75,11 +75,12 @@ class CitationShown(Message):
     Attributes:
         citation: The quote.
         siblings: All quotes of the same answer; those on the same page are lit more faintly.
+        is_chosen: Whether the user wants to see it, as opposed to its just having come.
     """
 
-    def __init__(self, citation: Citation, siblings: Sequence[Citation] = ()) -> None:
+    def __init__(self, citation: Citation, siblings: Sequence[Citation] = (), *, is_chosen: bool = True) -> None:
         super().__init__()
-        self.citation, self.siblings = citation, tuple(siblings)
+        self.citation, self.siblings, self.is_chosen = citation, tuple(siblings), is_chosen
 
 
 class QuestionEdited(Message):

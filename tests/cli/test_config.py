@@ -63,3 +63,33 @@ def test_home_that_is_a_file_is_one_sentence(
     done = nemo_docs("list")
     assert done.code == ExitCode.USAGE
     assert "which is not a folder" in done.err
+
+
+def test_keys_are_shown_set_and_unset_like_the_others(nemo_docs: NemoDocs, home: Path) -> None:
+    assert nemo_docs("config", "set", "keys.quit", "ctrl+x,f9").code == 0
+    event = next(each for each in nemo_docs("config", "show", "--json").events if each["name"] == "keys.quit")
+    assert event["value"] == ["ctrl+x", "f9"]
+    assert event["origin"] == f"{home / 'config.toml'} line 2"
+    assert "keys.quit = ctrl+x,f9\n" in nemo_docs("config").out
+    done = nemo_docs("config", "set", "keys.quit", "ctrl+p")
+    assert done.code == ExitCode.USAGE
+    assert "is the key of palette in the same place" in done.err
+    done = nemo_docs("config", "set", "keys.qit", "ctrl+x")
+    assert done.code == ExitCode.USAGE
+    assert "hint: Did you mean keys.quit?" in done.err
+    assert nemo_docs("config", "unset", "keys.quit").code == 0
+    assert nemo_docs("config", "unset", "keys.quit").code == ExitCode.NOTHING_FOUND
+
+
+def test_clash_in_the_file_stops_commands_and_config_can_still_mend_it(nemo_docs: NemoDocs, home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text("[keys]\nquit = 'f1'\n")
+    assert "config.toml line 2" in nemo_docs("list").err
+    assert nemo_docs("config", "unset", "keys.quit").code == 0
+    assert nemo_docs("list").code == 0
+
+
+def test_unknown_theme_is_refused_with_the_nearest_name(nemo_docs: NemoDocs) -> None:
+    done = nemo_docs("config", "set", "theme", "gruvboks")
+    assert done.code == ExitCode.USAGE
+    assert "hint: Did you mean gruvbox?" in done.err

@@ -31,7 +31,8 @@ def test_without_a_file_every_value_is_the_default(paths: Paths) -> None:
 def test_every_default_is_within_its_own_bounds() -> None:
     defaults = settings.Settings()
     for name in settings.names():
-        assert settings.check(name, settings.shown(getattr(defaults, name)), "test") == getattr(defaults, name)
+        value = settings.value_of(defaults, name)
+        assert settings.check(name, settings.shown(value), "test") == value
 
 
 def test_option_beats_environment_beats_file_and_each_says_so(paths: Paths) -> None:
@@ -198,3 +199,69 @@ def test_without_a_home_the_platform_decides(monkeypatch: pytest.MonkeyPatch) ->
     paths = Paths.find({})
     assert {paths.library.name, paths.models.name, paths.kv.name} == {"library.db", "models", "kv"}
     assert all("nemo-docs" in str(path) for path in (paths.config, paths.library, paths.models, paths.kv, paths.state))
+
+
+def test_keys_come_from_the_file_with_their_lines(paths: Paths) -> None:
+    paths.config.write_text('seed = 1\n\n[keys]  # mine\n# one\nquit = "ctrl+x"\n"copy_answer" = "K, ?"\n')
+    found = load(paths)
+    assert found.settings.keys == {"quit": ("ctrl+x",), "copy_answer": ("K", "question_mark")}
+    assert found.origins["keys.quit"] == f"{paths.config} line 5"
+    assert found.origins["keys.copy_answer"] == f"{paths.config} line 6"
+    assert found.origins["keys.help"] == "default"
+    assert settings.value_of(found.settings, "keys.help") == ("f1",)
+    paths.config.write_text('seed = 1\nkeys.quit = "f9"\n')
+    assert load(paths).origins["keys.quit"] == f"{paths.config} line 2"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence", "hint"),
+    [
+        ('[keys]\nquti = "f9"\n', r"no setting 'keys.quti' \(.* line 2\)", "Did you mean keys.quit?"),
+        ('[keys]\nquit = "ctlr+x"\n', r"keys.quit = 'ctlr\+x' \(.* line 2\) must be keys such as", ""),
+        ("[keys]\nquit = 3\n", "must be keys", ""),
+        ("keys = 3\n", r"keys = 3 \(.* line 1\) must be a table", "Such as `keys.quit = "),
+        ('[keys]\nquit = "q"\n', "a bare letter is text there", ""),
+        ('[keys]\nsend = "slash"\n', "a bare letter is text there", ""),
+        ('[keys]\nquit = "ctrl+p"\n', r"keys.quit = 'ctrl\+p' \(.* line 2\) is the key of palette", "Choose another"),
+        ('[keys]\ncopy_answer = "f1"\n', r"keys.copy_answer = 'f1' .* is the key of help", "Choose another"),
+        ('[keys]\nnext_page = "f7"\nopen_file = "f7"\n', r"keys.open_file = 'f7' \(.* line 3\)", "Choose another"),
+    ],
+)
+def test_wrong_keys_are_refused_in_a_sentence(paths: Paths, content: str, sentence: str, hint: str) -> None:
+    paths.config.write_text(content)
+    with pytest.raises(SettingsError, match=sentence) as caught:
+        load(paths)
+    assert caught.value.hint.startswith(hint)
+
+
+def test_same_key_in_two_panes_and_two_keys_that_swap_are_fine(paths: Paths) -> None:
+    paths.config.write_text('[keys]\nopen_file = "g"\nnext_citation = "p"\nprevious_citation = "n"\n')
+    assert load(paths).settings.keys["previous_citation"] == ("n",)
+
+
+def test_keys_are_set_and_unset_without_losing_a_comment(paths: Paths) -> None:
+    paths.config.write_text("# mine\nseed = 1\n")
+    assert settings_file.set_value(paths.config, "keys.quit", "ctrl+x") == "ctrl+x"
+    settings_file.set_value(paths.config, "keys.send", "f8, f7")
+    assert load(paths).settings.keys == {"quit": ("ctrl+x",), "send": ("f8", "f7")}
+    with pytest.raises(SettingsError, match=r"keys.help = .*command line.* is the key of quit"):
+        settings_file.set_value(paths.config, "keys.help", "ctrl+x")
+    assert settings_file.unset(paths.config, "keys.quit")
+    assert not settings_file.unset(paths.config, "keys.quit")
+    assert settings_file.unset(paths.config, "keys.send")
+    assert paths.config.read_text().strip() == "# mine\nseed = 1"
+
+
+def test_keys_that_are_no_table_can_be_mended(paths: Paths) -> None:
+    paths.config.write_text("keys = 3\n")
+    with pytest.raises(SettingsError, match="not a table") as caught:
+        settings_file.set_value(paths.config, "keys.quit", "f9")
+    assert "config unset keys" in caught.value.hint
+    assert settings_file.unset(paths.config, "keys")
+    assert load(paths).settings.keys == {}
+
+
+def test_wrong_choice_is_refused_with_the_nearest_word() -> None:
+    with pytest.raises(SettingsError, match="theme = 'nemo-drak'") as caught:
+        settings.check("theme", "nemo-drak", "test")
+    assert caught.value.hint == "Did you mean nemo-dark?"

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from textual._context import NoActiveAppError  # Textual shows it nowhere else
 from textual.message import Message
@@ -41,6 +42,7 @@ class Job(Generic[Event]):
 
     def start(self) -> Job[Event]:
         """Begin, and return the job."""
+        _STARTED.add(self)
         self._thread.start()
         return self
 
@@ -78,19 +80,28 @@ class Job(Generic[Event]):
             self._owner.post_message(message)
 
 
+_STARTED: WeakSet[Job[Any]] = WeakSet()
+
+
+def cancel_all() -> None:
+    """Ask every job of this process to stop, and wait for none: the app is leaving."""
+    for job in [*_STARTED]:
+        job.cancel()
+
+
 def _closable(events: Iterable[Event]) -> Generator[Event, None, None]:
     yield from events
 
 
-class JobEvent(Message):
-    """A job has something to tell."""
+class JobEvent(Message, bubble=False):
+    """A job has something to tell its owner."""
 
     def __init__(self, job: Job[Any], event: object) -> None:
         super().__init__()
         self.job, self.event = job, event
 
 
-class JobEnded(Message):
+class JobEnded(Message, bubble=False):
     """A job is over: done, stopped, or failed with an error."""
 
     def __init__(self, job: Job[Any], error: NemoDocsError | None) -> None:

@@ -47,8 +47,8 @@ class AddFilesScreen(Dialog[list[str]]):
             yield Vertical(id="tree")
             yield Static(id="note", classes="muted", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button("Add", variant="primary", id="add")
-                yield Button("Close", id="close")
+                yield Button("Add", variant="primary", id="add", compact=True)
+                yield Button("Close", id="close", compact=True)
 
     def on_mount(self) -> None:
         """The tree comes when the rest is drawn."""

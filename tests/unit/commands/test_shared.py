@@ -40,3 +40,18 @@ def test_setting_options_win_over_everything_and_are_checked(monkeypatch: pytest
     assert command.main(["--window", "16k"], standalone_mode=False) == (5.0, 16_384)
     with pytest.raises(SettingsError, match="option --window"):
         command.main(["--window", "wide"], standalone_mode=False)
+
+
+def test_switch_is_an_option_without_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEMO_DOCS_IN_PROCESS", "yes")
+
+    @click.command
+    @setting_options("in_process")
+    def command(**options: object) -> bool:
+        return load(options=options).settings.in_process
+
+    assert command.main([], standalone_mode=False) is True
+    assert command.main(["--no-in-process"], standalone_mode=False) is False
+    monkeypatch.delenv("NEMO_DOCS_IN_PROCESS")
+    assert command.main([], standalone_mode=False) is False
+    assert command.main(["--in-process"], standalone_mode=False) is True
