@@ -48,7 +48,10 @@ def ask(question: str, scopes: tuple[Scope, ...], lines: bool, as_json: bool, **
     Without --in the question is about the whole library. QUESTION '-' is read from standard input. Exits with 3 when
     there is no text to answer from.
     """
+    from nemo_docs.library.languages import warm_up
+
     configuration = load(options=options)
+    warm_up()
     asked = _questions(question, lines)
     questions = chain([next(asked)], asked)  # without a question no library and no model is opened
     with _failure_as_event(as_json), _reader(configuration) as library, Progress() as progress:

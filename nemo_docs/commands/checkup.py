@@ -79,6 +79,7 @@ def check_all() -> Iterator[Check]:
     yield _modes(configuration.paths)
     yield _library(configuration.paths.library)
     yield from _models(configuration)
+    yield _engine(configuration)
 
 
 def _sqlite() -> Check:
@@ -194,6 +195,22 @@ def _models(configuration: Configuration) -> Iterator[Check]:
             yield Check(f"model {name}", status, error.message, error.hint)
     if "nemo" not in here:
         yield _room_for(CATALOGUE["nemo"], folder)
+
+
+def _engine(configuration: Configuration) -> Check:
+    from nemo_docs.engine.process.link import Link
+
+    link = Link(configuration.paths.state, configuration.settings.engine_idle)
+    try:
+        status = link.status()
+    except NemoDocsError as error:
+        return Check("engine", Status.BROKEN, error.message, "End it: nemo-docs engine stop")
+    if status is None:
+        if link.place.is_held():
+            return Check("engine", Status.BROKEN, "one runs and does not answer", "End it: nemo-docs engine stop")
+        return Check("engine", Status.OK, "not running; the next question starts it")
+    holds = status.model.path if status.model else "no model"
+    return Check("engine", Status.OK, f"process {status.pid} holds {holds} in {size(status.memory_bytes)}")
 
 
 def _room_for(entry: Entry, folder: Path) -> Check:

@@ -1,8 +1,14 @@
-"""The engine inside the process that asks: for tests, benchmarks, and who wants no process beside his own."""
+"""The engine inside the process that asks: for tests, benchmarks, and who wants no process beside his own.
+
+Threads may share it: a request waits until the one before it is over. Only the engine's own process lets them take
+turns.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nemo_docs.engine.loading import Cancelled, OnLayer
@@ -10,6 +16,10 @@ from nemo_docs.engine.protocol import EngineEvent, Finished, Request, ScoreReque
 
 if TYPE_CHECKING:
     from nemo_docs.engine.engine import Engine
+
+
+_WAKE_EVERY_S = 0.05
+"""How often a wish to cancel is looked for while another thread's request runs."""
 
 
 class _NotWanted(Exception):
@@ -27,6 +37,7 @@ class InProcessEngine:
     def __init__(self, load: Callable[[OnLayer], Engine], on_layer: OnLayer = lambda done, of: None) -> None:
         self._load, self._on_layer = load, on_layer
         self._engine: Engine | None = None
+        self._busy = threading.Lock()
 
     @property
     def loaded(self) -> Engine | None:
@@ -35,6 +46,32 @@ class InProcessEngine:
 
     def load(self, cancelled: Cancelled) -> None:
         """Load the model, unless it is; returns early, without it, when cancelled."""
+        with self._alone(cancelled) as is_mine:
+            if is_mine:
+                self._load_once(cancelled)
+
+    def run(self, request: Request | ScoreRequest, cancelled: Cancelled) -> Iterator[EngineEvent]:
+        """Answer one request; the last event is `Finished`."""
+        with self._alone(cancelled) as is_mine:
+            if is_mine:
+                self._load_once(cancelled)
+            if not is_mine or self._engine is None:
+                yield Finished("cancelled", 0, 0, 0, 0.0, 0.0)
+                return
+            yield from self._engine.run(request, cancelled)
+
+    @contextmanager
+    def _alone(self, cancelled: Cancelled) -> Iterator[bool]:
+        """Keep other threads out while the block runs; False if that was no longer wanted before it was our turn."""
+        while not (is_mine := self._busy.acquire(timeout=_WAKE_EVERY_S)) and not cancelled():
+            pass
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                self._busy.release()
+
+    def _load_once(self, cancelled: Cancelled) -> None:
         if self._engine is not None:
             return
 
@@ -47,14 +84,6 @@ class InProcessEngine:
             self._engine = self._load(on_layer)
         except _NotWanted:
             return
-
-    def run(self, request: Request | ScoreRequest, cancelled: Cancelled) -> Iterator[EngineEvent]:
-        """Answer one request; the last event is `Finished`."""
-        self.load(cancelled)
-        if self._engine is None:
-            yield Finished("cancelled", 0, 0, 0, 0.0, 0.0)
-            return
-        yield from self._engine.run(request, cancelled)
 
     def holds_anything(self) -> bool:
         """Whether any prompt at all could be found in a cache."""

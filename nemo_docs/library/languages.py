@@ -3,13 +3,15 @@
 py3langid (a linear model over byte n-grams, 139 languages, offline) is right on 0.99 of single news lines and on every
 stretch of 20 lines, in all eleven. It is asked among all its languages, so that Dutch comes out as "und" and not as
 German; close relatives of ours (Wu, Egyptian Arabic, Nigerian Pidgin) count as ours. The trade-off: half a second when
-first used, so only ingest calls it.
+first used.
 """
 
 from __future__ import annotations
 
+import threading
 import unicodedata
 from functools import cache
+from typing import Any
 
 from nemo_docs.settings import LANGUAGES
 
@@ -63,8 +65,21 @@ def _by_script(letters: list[str]) -> str:
     return "ko" if hangul > 0.5 * len(letters) else ""
 
 
+def warm_up() -> None:
+    """Begin to load what `detect` needs, beside whatever else there is to load: it takes some 0.3 s."""
+    threading.Thread(target=_identifier, name="languages", daemon=True).start()
+
+
+_loading = threading.Lock()
+
+
+def _identifier() -> Any:
+    with _loading:  # who comes meanwhile waits, and does not load it again
+        return _load()
+
+
 @cache
-def _identifier():  # type: ignore[no-untyped-def]  # py3langid has no types
+def _load() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

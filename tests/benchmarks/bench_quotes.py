@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every Nth question")
     parser.add_argument("--ranking-only", action="store_true", help="rank, but let no model read a window")
     arguments = parser.parse_args()
-    configuration = load()
+    configuration = load(options={"in_process": True})  # nobody else computes meanwhile
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         backend = open_backend(configuration.settings, models=configuration.paths.models, state=Path(name))

@@ -247,14 +247,25 @@ class Link:
 
     def _start(self) -> subprocess.Popen[bytes]:
         private_folder(self.place.state)
-        arguments = [sys.executable, "-m", "nemo_docs.engine.process", str(self.place.state), str(self._idle_s)]
+        arguments = [sys.executable, "-P", "-m", "nemo_docs.engine.process", str(self.place.state), str(self._idle_s)]
+        package = str(Path(__file__).parents[3])  # the code that this process runs, wherever it was found
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([package, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]),
+        }
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         detached: dict[str, Any] = {"start_new_session": True}  # Ctrl-C in this terminal is not for it
         if sys.platform == "win32":
             detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
         with open(os.open(self.place.log, flags, 0o600), "wb") as log:
             process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.place.state, **detached
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.place.state,
+                env=environment,
+                **detached,
             )
         threading.Thread(target=process.wait, name="engine's end", daemon=True).start()  # leaves no zombie behind
         return process

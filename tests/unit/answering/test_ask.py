@@ -295,7 +295,7 @@ def test_the_language_of_the_answer(question: str, wanted: str, language: str) -
 
 
 def test_a_question_about_something_else_is_not_answered(default_model: Path, tmp_path: Path) -> None:
-    backend = open_backend_from(Settings(), models=default_model.parent, state=tmp_path)
+    backend = open_backend_from(Settings(in_process=True), models=default_model.parent, state=tmp_path)
     answer = answer_of(asked(backend, [RIGHTS], "Who won the world cup of football in 2018?"))
     assert (answer.finish, answer.text, answer.citations) == ("none", NOT_SAID["en"], ())
     assert answer.coverage.pages_read == answer.coverage.pages_total
