@@ -97,6 +97,9 @@ class Turn(Widget):
             &:focus {
                 background: $foreground 8%;
             }
+            &:ansi:focus {
+                text-style: bold reverse;
+            }
         }
         & > .quotes {
             height: auto;

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from nemo_docs.actions import Pane, actions_of
 
-IDS = ("copy_answer", "edit_question", "ask_again")
+IDS = ("copy_answer", "copy_citation", "edit_question", "ask_again")
 
 
 class TurnMenu(Static):
@@ -17,7 +17,7 @@ class TurnMenu(Static):
 
     DEFAULT_CSS = """
     TurnMenu {
-        height: 1;
+        height: auto;
         padding: 0 1 0 2;
         color: $text-muted;
         link-color: $text-muted;
