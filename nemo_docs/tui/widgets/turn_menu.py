@@ -38,7 +38,7 @@ class TurnMenu(Static):
     def __init__(self) -> None:
         labels = {action.id: action.label for action in actions_of(Pane.CONVERSATION)}
         links = [Content.styled(labels[each], Style.from_meta({"@click": f"pick({each!r})"})) for each in IDS]
-        super().__init__(Content("   ").join(links), markup=False)
+        super().__init__(Content("  ").join(links), markup=False)
 
     def action_pick(self, action: str) -> None:
         """Pass on what was clicked."""
