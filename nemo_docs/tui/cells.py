@@ -55,8 +55,10 @@ def short_number(number: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `3 min 20 s`, `2 h 5 min`."""
+    """`40 s`, `2 min`, `3 min 20 s`, `2 h 5 min`."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60} min"
+    if minutes and not rest:
+        return f"{minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

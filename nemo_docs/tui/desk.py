@@ -54,7 +54,8 @@ class Desk:
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._backend: LocalBackend | None = None
-        self._sources: dict[tuple[str, str], Source] = {}
+        self._sources: dict[str, tuple[str, Source]] = {}
+        """By handle: the version and how much of it was there, and its texts. Older ones are let go."""
 
     def reader(self) -> LibraryReader:
         """The library, opened for the calling thread.
@@ -140,19 +141,26 @@ class Desk:
         from nemo_docs.answering.gather import gather
         from nemo_docs.errors import NothingFound
 
-        documents = [each for each in library.documents() if not handles or each.handle in handles]
+        there = library.documents()
+        for gone in [*self._sources.keys() - {each.handle for each in there}]:  # what was removed stays nowhere
+            self._sources.pop(gone, None)
+        documents = [each for each in there if not handles or each.handle in handles]
         if not documents:
             raise NothingFound("The library is empty.", hint="Drop a file on this window, or press ctrl+o.")
         found = []
         for document in documents:
-            key = (document.handle, f"{document.sha256} {document.pages_read}")
-            if (source := self._sources.get(key)) is None:
+            state = f"{document.sha256} {document.pages_read}"
+            known, source = self._sources.get(document.handle, ("", None))
+            if source is None or known != state:
                 pages = frozenset(range(1, document.pages + 1))
                 try:
-                    (source,) = gather(library, [(document, pages)])
+                    (now,) = gather(library, [(document, pages)])
                 except NothingFound:
                     continue
-                self._sources[key] = source
+                if source is not None:
+                    now.take_counts(source)
+                source = now
+                self._sources[document.handle] = (state, source)
             found.append(source)
         if not found:
             raise NothingFound("None of these documents holds any text.", hint="Choose others.")

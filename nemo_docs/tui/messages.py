@@ -61,6 +61,14 @@ class SharesCounted(Message):
         self.shares = tuple(shares)
 
 
+class LibraryShown(Message):
+    """It is known how many documents there are."""
+
+    def __init__(self, documents: int) -> None:
+        super().__init__()
+        self.documents = documents
+
+
 class DocumentOpened(Message):
     """A document's page is to be shown."""
 

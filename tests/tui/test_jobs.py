@@ -130,8 +130,8 @@ async def test_an_encrypted_file_is_read_with_the_password_that_was_typed(tmp_pa
         await pilot.click("#password")
         await until(pilot, lambda: pilot.app.screen.is_modal)
         await pilot.press(*"öpen", "enter")
-        await until(pilot, lambda: titles(jobs) == {"sealed.pdf"})
-        assert jobs.desk.documents()[0].pages_read == 1
+        await until(pilot, lambda: [each.pages_read for each in jobs.desk.documents()] == [1])
+        assert titles(jobs) == {"sealed.pdf"}
 
 
 @pytest.mark.asyncio

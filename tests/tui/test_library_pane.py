@@ -193,6 +193,7 @@ async def test_what_was_left_half_read_is_told_and_read_on(tmp_path: Path) -> No
         await until(pilot, lambda: drawn(pane))
         assert "3 of 41 p" in drawn(pane)[1]
         await until(pilot, lambda: any(isinstance(m, PathsDropped) and m.paths == (str(file),) for m in posted))
+        await until(pilot, lambda: pilot.app._notifications)
         (notice,) = pilot.app._notifications
         assert notice.message == "Going on with half.txt (3 of 41 pages read)."
 
@@ -238,7 +239,7 @@ async def test_two_thousand_documents_with_any_titles_stay_within_their_columns(
 @pytest.mark.asyncio
 async def test_the_welcome_offers_the_samples_and_says_what_nemo_needs() -> None:
     async with alone(Welcome) as (pilot, welcome, posted):
-        await until(pilot, lambda: welcome.query_one("#samples").display)
+        await until(pilot, lambda: welcome.query_one("#samples").region.height)
         assert "24.5 GB of memory" in str(welcome.query_one("#welcome-large", Static).content)
         assert str(welcome.query_one("#welcome-model", Static).content)
         await pilot.click("#samples")

@@ -61,6 +61,7 @@ class Adding:
         self.title = os.path.basename(paths[0].rstrip(os.sep)) or paths[0]
         if len(paths) > 1:
             self.title = f"{self.title} and {len(paths) - 1:,} more"
+        self._whole = self.title
         self._file, self._files, self._page, self._pages = 1, 1, 0, 0
         self._committed = 0
         self._began: tuple[float, float, int] | None = None  # time, share, page of the first page that came
@@ -99,6 +100,7 @@ class Adding:
                 self.failures.append(event)
             case Totals():
                 self._totals = event
+                self.title = self._whole if self._files > 1 else self.title
 
     def detail(self, now: float) -> str:
         """Files, pages, speed and time left."""

@@ -28,11 +28,13 @@ from nemo_docs.tui.messages import (
     CopyWanted,
     DocumentOpened,
     LibraryChanged,
+    LibraryShown,
     PathsDropped,
     QuestionAsked,
     QuestionEdited,
     ReadWanted,
     SelectionChanged,
+    SharesCounted,
 )
 from nemo_docs.tui.widgets.conversation import Conversation
 from nemo_docs.tui.widgets.fit_meter import FitMeter
@@ -41,6 +43,7 @@ from nemo_docs.tui.widgets.library_pane import LibraryPane
 from nemo_docs.tui.widgets.prompt import Prompt
 from nemo_docs.tui.widgets.source_pane import SourcePane
 from nemo_docs.tui.widgets.title_line import EngineState, TitleLine
+from nemo_docs.tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -81,6 +84,7 @@ class MainScreen(Screen[None]):
                 yield LibraryPane(self.desk)
                 yield JobList(self.desk)
             with Vertical(id="middle"):
+                yield Welcome(self.desk)
                 yield Conversation(self.desk)
                 yield FitMeter(self.desk)
                 yield Prompt()
@@ -97,6 +101,8 @@ class MainScreen(Screen[None]):
         self._source = self.query_one(SourcePane)
         self._fit = self.query_one(FitMeter)
         self._title = self.query_one(TitleLine)
+        self._welcome = self.query_one(Welcome)
+        self._show_welcome(is_empty=False)
         self._arrange()
 
     def on_resize(self) -> None:
@@ -127,6 +133,7 @@ class MainScreen(Screen[None]):
     async def on_question_asked(self, message: QuestionAsked) -> None:
         """Ask it about what is selected."""
         self._warm()
+        self._show_welcome(is_empty=False)
         await self._conversation.ask(message.question, self._library.selected)
 
     def on_question_edited(self, message: QuestionEdited) -> None:
@@ -149,6 +156,18 @@ class MainScreen(Screen[None]):
         """Show what there is now."""
         self._library.reload()
         self._fit.show_fit(self._library.selected)
+
+    def on_library_shown(self, message: LibraryShown) -> None:
+        """Say what to do where there is nothing yet."""
+        self._show_welcome(is_empty=not message.documents)
+
+    def _show_welcome(self, *, is_empty: bool) -> None:
+        self._welcome.display = is_empty and not self._conversation.turns
+        self._conversation.display = not self._welcome.display
+
+    def on_shares_counted(self, message: SharesCounted) -> None:
+        """Tell for each document how much of it is read."""
+        self._library.set_read_share(message.shares)
 
     def on_document_opened(self, message: DocumentOpened) -> None:
         """Show its page."""

@@ -64,6 +64,7 @@ class DocumentList(ScrollView, inherit_bindings=False):
         height: 1fr;
         overflow-x: hidden;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         & .list--fact { color: $text-muted; }
         & .list--mark { color: $primary; text-style: bold; }
         & .list--heading { color: $text-secondary; text-style: bold; }

@@ -143,10 +143,10 @@ def _reading(fit: Fit) -> list[str]:
         return ["all of it read already"]
     read = [f"{_percent(fit.tokens_cached, fit.tokens)} read already"] if fit.tokens_cached else []
     if fit.seconds is None:
-        return [*read, "reading speed not measured yet"]
+        return [*read, "speed not measured yet"]
     takes = f"{duration(fit.seconds)} to read{' the rest' if read else ''}"
     if fit.seconds > fit.budget_s and fit.windows > 1:
-        takes += f"; {duration(fit.budget_s)} read about {fit.windows_in_budget} of them"
+        takes += f"; {fit.budget_s:g} s read about {fit.windows_in_budget} of them"
     return [*read, takes]
 
 
@@ -165,13 +165,11 @@ def _told(error: NemoDocsError) -> list[str]:
 
 
 def broken(parts: Sequence[str], width: int) -> list[str]:
-    """Parts on two lines at most; those that find no place are left out, the last ones first."""
+    """Parts on two lines at most, in their order; one that finds no place is left out."""
     lines: list[str] = []
     for part in parts:
         if lines and cell_len(lines[-1] + _DOT + part) <= width:
             lines[-1] += _DOT + part
         elif len(lines) < LINES:
             lines.append(fitted(part, width))
-        else:
-            break
     return lines

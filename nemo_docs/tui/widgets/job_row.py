@@ -234,13 +234,16 @@ class JobRow(Widget, can_focus=True):
                 return f"stopped; the {kept} that were read are kept"
             case Stage.DONE:
                 return printable(self.work.result())
+            case Stage.FAILED:
+                pass
         return printable("\n".join(self._failures()), lines=True)
 
     def _failures(self) -> Iterator[str]:
         errors = [self.error] if self.error else []
         errors += [failure.error for failure in self.work.failures]
         for error in errors[:TOLD_FAILURES]:
-            yield f"{error.message} {error.hint}".strip()
+            hint = "" if isinstance(error, Encrypted) else error.hint  # there is a control for that here
+            yield f"{error.message} {hint}".strip()
         if len(errors) > TOLD_FAILURES:
             yield f"{len(errors) - TOLD_FAILURES:,} more failed."
 

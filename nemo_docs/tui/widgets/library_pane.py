@@ -23,7 +23,14 @@ from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.cells import counted, one_line
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
-from nemo_docs.tui.messages import DocumentOpened, LibraryChanged, PathsDropped, ReadWanted, SelectionChanged
+from nemo_docs.tui.messages import (
+    DocumentOpened,
+    LibraryChanged,
+    LibraryShown,
+    PathsDropped,
+    ReadWanted,
+    SelectionChanged,
+)
 from nemo_docs.tui.watching import Change, changes, stalled
 from nemo_docs.tui.widgets.control import Control
 from nemo_docs.tui.widgets.document_list import DocumentList, Entry, Heading, Row
@@ -156,6 +163,7 @@ class LibraryPane(Widget):
         for handle in gone:
             del self._selected[handle]
         self._show()
+        self.post_message(LibraryShown(len(documents)))
         if is_first:
             self._resuming = Job(self, "looking for half read documents", lambda no: stalled(self.desk, no)).start()
         if is_first or gone:

@@ -42,6 +42,7 @@ class PageView(ScrollView, inherit_bindings=False):
         height: 1fr;
         overflow-x: hidden;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         & .page--quote { color: $warning; text-style: reverse; }
         & .page--other { text-style: underline; }
         & .page--margin { color: $warning; }
@@ -142,6 +143,9 @@ class PageView(ScrollView, inherit_bindings=False):
         for text, light in pieces(self._text, line, self._lights):
             style = self._style("page--quote" if light.is_strong else "page--other") if light else base
             segments.append(Segment(text, style))
+        last = segments[-1]
+        words = last.text.rstrip()  # a blank at a line's end is not lit, for the sake of a calm edge
+        segments[-1:] = [Segment(words, last.style), Segment(last.text[len(words) :], base)]
         if line.is_right_to_left:
             used = sum(cell_len(segment.text) for segment in segments)
             segments.insert(1, Segment(" " * max(0, width - used), base))

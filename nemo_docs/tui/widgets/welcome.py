@@ -16,7 +16,6 @@ from textual.widgets import Static
 
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.plain import printable, size
-from nemo_docs.tui.cells import duration
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import PathsDropped
@@ -50,7 +49,8 @@ class Welcome(VerticalScroll, can_focus=False):
         padding: 1 3;
         & Static { margin-bottom: 1; }
         & #welcome-title { text-style: bold; color: $primary; }
-        & #samples { color: $primary; text-style: underline; width: auto; }
+        & Control { color: $primary; margin-bottom: 0; }
+        & #welcome-model { margin-top: 1; }
         & .muted { color: $text-muted; }
     }
     """
@@ -69,7 +69,7 @@ class Welcome(VerticalScroll, can_focus=False):
             "machine and never leave it. Then ask: the answer comes with quotes, and each quote with its page."
         )
         yield Control("▸ Choose files", "add_files", id="choose")
-        yield Control("▸ Try it with the samples: one declaration in eleven languages", "add_samples", id="samples")
+        yield Control("▸ Try it with the samples, in eleven languages", "add_samples", id="samples")
         yield Static(id="welcome-model", markup=False)
         yield Static(id="welcome-large", classes="muted", markup=False)
 
@@ -137,10 +137,10 @@ def _large(desk: Desk) -> str:
     there = next(folder for folder in (models, *models.parents) if folder.exists())
     memory = _against(entry.memory_bytes, psutil.virtual_memory().total, "this machine has")
     disk = _against(entry.disk_bytes, shutil.disk_usage(there).free, "free here:")
-    fetch = duration(entry.download_bytes / LINE_BYTES_PER_S)
+    minutes = round(entry.download_bytes / LINE_BYTES_PER_S / 60)
     return (
         f"{entry.title} answers far better. It needs {size(entry.memory_bytes)} of memory ({memory}), "
-        f"{size(entry.disk_bytes)} of disk ({disk}), and a fetch of about {fetch} at 100 Mbit/s: "
+        f"{size(entry.disk_bytes)} of disk ({disk}), and about {minutes} minutes to fetch at 100 Mbit/s: "
         f"nemo-docs model pull {LARGE}"
     )
 

@@ -89,3 +89,18 @@ def test_the_budget_is_told_in_windows(open_backend: OpenBackend, tmp_path: Path
     assert last.seconds == pytest.approx(last.tokens / 100, abs=0.1)
     assert 1 <= last.windows_in_budget < last.windows
     assert last.as_dict()["windows_in_budget"] == last.windows_in_budget
+
+
+def test_counts_of_a_document_that_grows_are_taken_over_and_stay_right(open_backend: OpenBackend) -> None:
+    tokenizer = open_backend().tokenizer
+    texts = [f"{PAGE} {number}" for number in range(5)]
+    for before in (1, 2, 3):
+        half, whole, fresh = source_of(*texts[:before]), source_of(*texts), source_of(*texts)
+        for source in (half, fresh):
+            for _ in count_pages(source, tokenizer):
+                pass
+        whole.take_counts(half)
+        assert len(whole.page_tokens.get(tokenizer.fingerprint, ())) == (before if before > 1 else 0)
+        for _ in count_pages(whole, tokenizer):
+            pass
+        assert whole.page_tokens == fresh.page_tokens
