@@ -18,6 +18,8 @@ class Pane(StrEnum):
     LIBRARY = "library"
     CONVERSATION = "conversation"
     SOURCE = "source"
+    JOBS = "jobs"
+    """What is being added or read."""
     PROMPT = "prompt"
     DIALOG = "dialog"
     """A window over the others; while it is there, no other pane's keys work."""
@@ -63,6 +65,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("tag_document", Pane.LIBRARY, ("t",), "Collections", "Put it into collections, or take it out."),
     Action("filter_library", Pane.LIBRARY, ("slash",), "Filter", "Show only documents whose titles hold some words."),
     Action("remove_document", Pane.LIBRARY, ("delete",), "Remove", "Take it out of the library; the file stays."),
+    Action("stop_job", Pane.JOBS, ("delete",), "Stop", "Stop this work and keep what was done; or dismiss it.", True),
+    Action("give_password", Pane.JOBS, ("enter",), "Password", "Type the password of an encrypted file.", True),
     Action("next_citation", Pane.CONVERSATION, ("n",), "Next quote", "Light up the next quote in its source.", True),
     Action("previous_citation", Pane.CONVERSATION, ("p",), "Previous quote", "Light up the quote before."),
     Action("previous_turn", Pane.CONVERSATION, ("k",), "Turn before", "Go to the question before."),

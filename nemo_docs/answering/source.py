@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 
 from nemo_docs.answering.events import Span
 from nemo_docs.library.records import PageText, Passage
@@ -38,6 +39,15 @@ class Source:
     def by_number(self) -> dict[int, PageText]:
         """Pages by number."""
         return {page.number: page for page in self.pages}
+
+    def take_counts(self, earlier: Source) -> None:
+        """Take over the tokens that were counted when fewer pages had been read, as far as the pages are the same."""
+        if min(len(self.pages), len(earlier.pages)) < 2:  # the only page of a document stands in a window without mark
+            return
+        both = zip(self.pages, earlier.pages, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
+        for fingerprint, tokens in earlier.page_tokens.items():
+            self.page_tokens.setdefault(fingerprint, tokens[:same])
 
     def passage_at(self, page: int, character: int) -> str:
         """The name of the passage at a place, for display (`a.17`); empty if none is there."""

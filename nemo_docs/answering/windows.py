@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -22,6 +22,8 @@ GAP = "\n\n"
 """Ends every page in a window, so that the ids before it never depend on what follows."""
 _BREAKS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?。！？।؟]\s*"), re.compile(r"\s"))
 """Where a page may be cut, best first."""
+_PAGES_AT_ONCE = 64
+"""Counted together: enough for a tokenizer to use all cores, and a fraction of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,28 @@ class Window:
         return [stretch for segment in self.segments for stretch in segment.stretches]
 
 
+def count_pages(source: Source, tokenizer: Tokenizer) -> Iterator[int]:
+    """Count the tokens of a document's pages once for all time; a long document takes seconds.
+
+    Yields:
+        Tokens so far, after some pages at a time. Pages that were counted are not counted again, even if the caller
+        went away before the last.
+    """
+    sizes = source.page_tokens.setdefault(tokenizer.fingerprint, [])
+    while len(sizes) < len(source.pages):
+        first = len(sizes)
+        some = source.pages[first : first + _PAGES_AT_ONCE]
+        counts = tokenizer.counts([_as_packed(source, Stretch(page, 0, len(page.text))) for page in some])
+        sizes[first : first + len(counts)] = counts  # another thread that counts the same writes the same
+        yield sum(sizes)
+
+
 def windows_of(source: Source, tokenizer: Tokenizer, limit: int) -> list[Window]:
     """Cut one document into windows of at most `limit` tokens each."""
     whole = [Stretch(page, 0, len(page.text)) for page in source.pages]
-    sizes = source.page_tokens.get(tokenizer.fingerprint)
-    if sizes is None:
-        sizes = tokenizer.counts([_as_packed(source, stretch) for stretch in whole])
-        source.page_tokens[tokenizer.fingerprint] = sizes
+    for _ in count_pages(source, tokenizer):
+        pass
+    sizes = source.page_tokens[tokenizer.fingerprint]
     runs: list[list[Stretch]] = []
     lengths: list[int] = []
     for page, size in zip(whole, sizes, strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -100,7 +100,8 @@ def _find(paths: Iterable[str | Path]) -> _Found:
         path = os.path.abspath(given)
         if given and os.path.isdir(path):
             before = len(found.files), len(found.failures)
-            _walk(path, found)
+            for _ in _walk(path, found):
+                pass
             if (len(found.files), len(found.failures)) == before:
                 error = NothingFound(
                     f"The folder {clean_line(given)} holds no file that can be read.",
@@ -118,7 +119,21 @@ def _find(paths: Iterable[str | Path]) -> _Found:
     return found
 
 
-def _walk(folder: str, found: _Found) -> None:
+def count_files(paths: Iterable[str | Path]) -> Iterator[int]:
+    """How many files there are to read: the number so far after each folder, so that a caller can stop."""
+    found = _Found()
+    for path in map(str, paths):
+        if os.path.isdir(path):
+            for _ in _walk(os.path.abspath(path), found):
+                yield len(found.files)
+        else:
+            found.files.append(path)
+            yield len(found.files)
+
+
+def _walk(folder: str, found: _Found) -> Iterator[None]:
+    """Take in what a folder holds, one folder within it after the other."""
+
     def closed(error: OSError) -> None:
         unreadable = Unreadable(
             f"The folder {clean_line(str(error.filename))} cannot be read: {error.strerror}.",
@@ -135,6 +150,7 @@ def _walk(folder: str, found: _Found) -> None:
                 found.files.append(os.path.join(parent, name))
             else:
                 found.unsupported += 1
+        yield
 
 
 def _add_file(library: Library, path: str, password: str | None, limits: Limits) -> Generator[IngestEvent, None, None]:

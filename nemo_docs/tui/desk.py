@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import Document, Page, PageText
@@ -17,10 +18,28 @@ from nemo_docs.settings import Configuration
 
 if TYPE_CHECKING:
     from nemo_docs.answering.events import AnswerEvent, Progress
+    from nemo_docs.answering.fit import Fit, Memory
     from nemo_docs.answering.source import Source
     from nemo_docs.backends.local import LocalBackend
     from nemo_docs.library.events import IngestEvent
     from nemo_docs.tui.jobs.job import Cancelled
+
+Told = TypeVar("Told")
+PATIENCE_S = 0.1
+"""Between two looks at whether the loading of the model is still waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One page of a document, as the source pane shows it."""
+
+    document: Document
+    number: int
+    """From 1; may be behind what has been read."""
+    page: Page | None
+    """Its row in the ledger; None while it has not been read."""
+    text: PageText | None
+    """Its text, if it has any."""
 
 
 class Desk:
@@ -33,8 +52,10 @@ class Desk:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._backend: LocalBackend | None = None
-        self._sources: dict[tuple[str, str], Source] = {}
+        self._sources: dict[str, tuple[str, Source]] = {}
+        """By handle: the version and how much of it was there, and its texts. Older ones are let go."""
 
     def reader(self) -> LibraryReader:
         """The library, opened for the calling thread.
@@ -63,6 +84,23 @@ class Desk:
         with self.reader() as library:
             return library.page_text(handle, page)
 
+    def leaf(self, handle: str, number: int) -> Leaf:
+        """One page with its document.
+
+        Raises:
+            NothingFound: If there is no such document any more.
+        """
+        from nemo_docs.errors import NothingFound
+
+        with self.reader() as library:
+            document = next((each for each in library.documents() if each.handle == handle), None)
+            if document is None:
+                raise NothingFound("This document is no longer in the library.", hint="Add its file again.")
+            number = max(1, min(number, document.pages))
+            page = next((each for each in library.pages(handle) if each.number == number), None)
+            text = library.page_text(handle, number) if page is not None and page.text_sha256 else None
+        return Leaf(document, number, page, text)
+
     def backend(self) -> LocalBackend:
         """The model that the settings name; its weights are loaded when it is first asked.
 
@@ -77,6 +115,23 @@ class Desk:
                 self._backend = open_backend(self.configuration.settings, models=paths.models, state=paths.state)
             return self._backend
 
+    def ready(self, cancelled: Cancelled) -> None:
+        """Load the model, or wait for whoever is loading it: two threads at once would load it twice.
+
+        Returns early when cancelled.
+
+        Raises:
+            ModelError: If it cannot be loaded.
+        """
+        backend = self.backend()
+        while not self._loading.acquire(timeout=PATIENCE_S):
+            if cancelled():
+                return
+        try:
+            backend.ready(cancelled)
+        finally:
+            self._loading.release()
+
     def sources(self, library: LibraryReader, handles: Sequence[str]) -> list[Source]:
         """The texts of some documents, or of all where none is named; kept for the next question.
 
@@ -86,19 +141,26 @@ class Desk:
         from nemo_docs.answering.gather import gather
         from nemo_docs.errors import NothingFound
 
-        documents = [each for each in library.documents() if not handles or each.handle in handles]
+        there = library.documents()
+        for gone in [*self._sources.keys() - {each.handle for each in there}]:  # what was removed stays nowhere
+            self._sources.pop(gone, None)
+        documents = [each for each in there if not handles or each.handle in handles]
         if not documents:
             raise NothingFound("The library is empty.", hint="Drop a file on this window, or press ctrl+o.")
         found = []
         for document in documents:
-            key = (document.handle, f"{document.sha256} {document.pages_read}")
-            if (source := self._sources.get(key)) is None:
+            state = f"{document.sha256} {document.pages_read}"
+            known, source = self._sources.get(document.handle, ("", None))
+            if source is None or known != state:
                 pages = frozenset(range(1, document.pages + 1))
                 try:
-                    (source,) = gather(library, [(document, pages)])
+                    (now,) = gather(library, [(document, pages)])
                 except NothingFound:
                     continue
-                self._sources[key] = source
+                if source is not None:
+                    now.take_counts(source)
+                source = now
+                self._sources[document.handle] = (state, source)
             found.append(source)
         if not found:
             raise NothingFound("None of these documents holds any text.", hint="Choose others.")
@@ -120,7 +182,8 @@ class Desk:
         )
         with self.reader() as library:
             sources = self.sources(library, handles)
-            yield from ask(question, sources, searched(library, sources, question), self.backend(), options, cancelled)
+            found = searched(library, sources, question)
+            yield from self._loaded(ask(question, sources, found, self.backend(), options, cancelled), cancelled)
 
     def read(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Progress]:
         """Read documents through the model."""
@@ -128,18 +191,89 @@ class Desk:
 
         with self.reader() as library:
             sources = self.sources(library, handles)
-        yield from preread(sources, self.backend(), self.configuration.settings.window, cancelled)
+        told = preread(sources, self.backend(), self.configuration.settings.window, cancelled)
+        yield from self._loaded(told, cancelled)
 
-    def add(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[IngestEvent]:
+    def fit(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Fit]:
+        """Say what a question about some documents would cost, or about all where none is named.
+
+        Raises:
+            NothingFound: If there is no document, or none has text.
+            ModelError: If the model cannot be opened.
+            ContextExceeded: If the settings leave no room for a document.
+        """
+        from nemo_docs.answering.fit import fit
+
+        settings = self.configuration.settings
+        with self.reader() as library:
+            sources = self.sources(library, handles)
+        if cancelled():
+            return
+        yield from fit(
+            sources,
+            self.backend(),
+            window=settings.window,
+            answer_tokens=settings.answer_tokens,
+            budget_s=settings.budget,
+            memory=self._memory(),
+            cancelled=cancelled,
+        )
+
+    def _memory(self) -> Memory:
+        """What the model takes, in the numbers that it is stored in, and what this machine has free."""
+        import psutil  # type: ignore[import-untyped]
+
+        from nemo_docs.answering.fit import Memory
+        from nemo_docs.model.folder import open_model
+
+        model = open_model(self.configuration.settings.model, self.configuration.paths.models)
+        parameters = model.config.n_parameters
+        weights = model.entry.memory_bytes if model.entry else 2 * parameters
+        element = max(1, round(weights / parameters))
+        return Memory(weights, model.config.kv_bytes_per_token(element), int(psutil.virtual_memory().available))
+
+    def add(self, paths: Sequence[str], cancelled: Cancelled, *, password: str | None = None) -> Iterator[IngestEvent]:
         """Add files and folders to the library; stopping keeps every page that was read."""
         from nemo_docs.library import ingest
         from nemo_docs.library.store import Library
 
-        with Library(self.configuration.paths.library) as library, closing(ingest.add(library, paths)) as events:
+        with (
+            Library(self.configuration.paths.library) as library,
+            closing(ingest.add(library, paths, password=password)) as events,
+        ):
             for event in events:
                 yield event
                 if cancelled():
                     return
+
+    def count_files(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
+        """How many files these files and folders hold that can be read; more and more until all are counted."""
+        from nemo_docs.library.ingest import count_files
+
+        for number in count_files(paths):
+            if cancelled():
+                return
+            yield number
+
+    def set_collections(self, handle: str, names: Sequence[str]) -> None:
+        """Put a document into these collections and take it out of all others.
+
+        Raises:
+            NothingFound: If there is no such document any more.
+            UsageError: If a collection cannot be called that.
+        """
+        from nemo_docs.library.store import Library
+        from nemo_docs.library.tags import collection_key, collection_name
+
+        wanted = {collection_key(name): name for name in map(collection_name, names)}
+        with self.reader() as library:
+            held = [name for name, handles in library.collections().items() if handle in handles]
+        with Library(self.configuration.paths.library) as library:
+            for name in wanted.values():
+                library.tag(handle, name)
+            for name in held:
+                if collection_key(name) not in wanted:
+                    library.untag(handle, name)
 
     def remove(self, handle: str) -> None:
         """Take a document out of the library."""
@@ -147,3 +281,12 @@ class Desk:
 
         with Library(self.configuration.paths.library) as library:
             library.remove(handle)
+
+    def _loaded(self, events: Iterator[Told], cancelled: Cancelled) -> Iterator[Told]:
+        """The events, with the model loaded by us where they come to that, so that two never load it at once."""
+        from nemo_docs.answering.events import Progress
+
+        for event in events:
+            yield event
+            if isinstance(event, Progress) and event.stage == "loading":
+                self.ready(cancelled)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from nemo_docs.answering.events import Citation
+
+if TYPE_CHECKING:
+    from nemo_docs.answering.fit import Share
 
 
 class QuestionAsked(Message):
@@ -37,6 +41,34 @@ class LibraryChanged(Message):
     """Documents were added, changed or removed, by this process or another."""
 
 
+class ReadWanted(Message):
+    """Documents are to be read through the model now."""
+
+    def __init__(self, handles: Sequence[str]) -> None:
+        super().__init__()
+        self.handles = tuple(handles)
+
+
+class SharesCounted(Message):
+    """It is known how much of some documents is read.
+
+    Attributes:
+        shares: For each document its tokens and how many of them are cached.
+    """
+
+    def __init__(self, shares: Sequence[Share]) -> None:
+        super().__init__()
+        self.shares = tuple(shares)
+
+
+class LibraryShown(Message):
+    """It is known how many documents there are."""
+
+    def __init__(self, documents: int) -> None:
+        super().__init__()
+        self.documents = documents
+
+
 class DocumentOpened(Message):
     """A document's page is to be shown."""
 
@@ -51,11 +83,12 @@ class CitationShown(Message):
     Attributes:
         citation: The quote.
         siblings: All quotes of the same answer; those on the same page are lit more faintly.
+        is_chosen: Whether the user wants to see it, as opposed to its just having come.
     """
 
-    def __init__(self, citation: Citation, siblings: Sequence[Citation] = ()) -> None:
+    def __init__(self, citation: Citation, siblings: Sequence[Citation] = (), *, is_chosen: bool = True) -> None:
         super().__init__()
-        self.citation, self.siblings = citation, tuple(siblings)
+        self.citation, self.siblings, self.is_chosen = citation, tuple(siblings), is_chosen
 
 
 class QuestionEdited(Message):

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from textual.message import Message
 from textual.pilot import Pilot
+
+from nemo_docs.library import ingest
+from nemo_docs.library.store import Library
+from nemo_docs.settings import load
+from nemo_docs.tui.app import NemoDocsApp
 
 LIMIT_S = 60.0
 
@@ -21,3 +28,30 @@ async def until(pilot: Pilot[Any], condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end, "this never came true"
         await pilot.pause(0.01)
+
+
+def app_on(model: Path, **options: object) -> NemoDocsApp:
+    """The app with a model; its library is the home's."""
+    return NemoDocsApp(load(options={"model": str(model), "answer_tokens": 16, "in_process": True, **options}))
+
+
+def add_document(home: Path, name: str, text: str) -> Path:
+    """A text document in the home's library; the app need not run."""
+    file = home.parent / name
+    file.write_text(text, encoding="utf-8")
+    with Library(home / "library.db") as library:
+        for _ in ingest.add(library, [str(file)]):
+            pass
+    return file
+
+
+class Messages:
+    """A message hook that keeps what was posted, of the types that are asked for."""
+
+    def __init__(self, *types: type[Message]) -> None:
+        self._types = types
+        self.kept: list[Any] = []
+
+    def __call__(self, message: Message) -> None:
+        if isinstance(message, self._types) and message not in self.kept:
+            self.kept.append(message)

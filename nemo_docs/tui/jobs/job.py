@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
+from time import monotonic
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
+from textual._context import NoActiveAppError  # Textual shows it nowhere else
 from textual.message import Message
 from textual.message_pump import MessagePump
 
@@ -40,6 +43,7 @@ class Job(Generic[Event]):
 
     def start(self) -> Job[Event]:
         """Begin, and return the job."""
+        _STARTED.add(self)
         self._thread.start()
         return self
 
@@ -57,12 +61,16 @@ class Job(Generic[Event]):
         """Whether it may still post events."""
         return not self._ended
 
+    def join(self, wait_s: float) -> None:
+        """Wait for its end, at most so many seconds; never on the event loop."""
+        self._thread.join(wait_s)
+
     def _run(self) -> None:
         error: NemoDocsError | None = None
         try:
             with closing(_closable(self._events(self._cancel.is_set))) as events:
                 for event in events:
-                    self._owner.post_message(JobEvent(self, event))
+                    self._post(JobEvent(self, event))
         except NemoDocsError as expected:
             error = expected
         except Exception as unexpected:  # a thread's traceback would be drawn over the screen
@@ -70,22 +78,43 @@ class Job(Generic[Event]):
             error = NemoDocsError(message, hint=hint)
         finally:
             self._ended = True
-        self._owner.post_message(JobEnded(self, error))
+        self._post(JobEnded(self, error))
+
+    def _post(self, message: Message) -> None:
+        with suppress(NoActiveAppError):  # the owner was taken off the screen: nobody wants to know any more
+            self._owner.post_message(message)
+
+
+_STARTED: WeakSet[Job[Any]] = WeakSet()
+
+
+def cancel_all() -> None:
+    """Ask every job of this process to stop, and wait for none: the app is leaving."""
+    for job in [*_STARTED]:
+        job.cancel()
+
+
+def any_running(wait_s: float) -> bool:
+    """Whether a job is still running after at most so many seconds."""
+    end = monotonic() + wait_s
+    for job in [*_STARTED]:
+        job.join(max(0.0, end - monotonic()))
+    return any(job.is_running for job in [*_STARTED])
 
 
 def _closable(events: Iterable[Event]) -> Generator[Event, None, None]:
     yield from events
 
 
-class JobEvent(Message):
-    """A job has something to tell."""
+class JobEvent(Message, bubble=False):
+    """A job has something to tell its owner."""
 
     def __init__(self, job: Job[Any], event: object) -> None:
         super().__init__()
         self.job, self.event = job, event
 
 
-class JobEnded(Message):
+class JobEnded(Message, bubble=False):
     """A job is over: done, stopped, or failed with an error."""
 
     def __init__(self, job: Job[Any], error: NemoDocsError | None) -> None:

@@ -1,0 +1,189 @@
+"""Adding and reading as the list of jobs tells of them: how far, how fast, how long still. No widgets here.
+
+A piece of work takes its own events and knows what to say; time is handed in, so that it can be told of any moment.
+Pages come by the hundred in a second, and only ten of them are let through.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, PageDone, Totals
+from nemo_docs.tui.cells import counted, duration, short_number
+from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.jobs.job import Cancelled
+
+COALESCE_S = 0.1
+WORTH_TELLING_S = 1.0
+"""Before this a speed is a guess."""
+
+
+class Work(Protocol):
+    """Something that takes a while."""
+
+    title: str
+    """What it is about; hostile text."""
+    failures: list[FileFailed]
+    """What failed while the rest went on."""
+
+    @property
+    def share(self) -> float:
+        """How much is done, from 0 to 1."""
+
+    def events(self, cancelled: Cancelled) -> Iterator[object]:
+        """Do it."""
+
+    def take(self, event: object, now: float) -> None:
+        """Take in what it told."""
+
+    def detail(self, now: float) -> str:
+        """How far it is."""
+
+    def result(self) -> str:
+        """What came of it."""
+
+
+class Adding:
+    """Files on their way into the library.
+
+    Args:
+        desk: Does it.
+        paths: Files and folders.
+        password: For encrypted files.
+    """
+
+    def __init__(self, desk: Desk, paths: Sequence[str], password: str | None = None) -> None:
+        self.paths, self.failures = tuple(paths), list[FileFailed]()
+        self._desk, self._password = desk, password
+        self.title = os.path.basename(paths[0].rstrip(os.sep)) or paths[0]
+        if len(paths) > 1:
+            self.title = f"{self.title} and {len(paths) - 1:,} more"
+        self._whole = self.title
+        self._file, self._files, self._page, self._pages = 1, 1, 0, 0
+        self._committed = 0
+        self._began: tuple[float, float, int] | None = None  # time, share, page of the first page that came
+        self._last: FileDone | FileSkipped | None = None
+        self._totals = Totals()
+
+    @property
+    def share(self) -> float:
+        """How much is done, from 0 to 1; files count alike."""
+        return (self._file - 1 + self._page / max(1, self._pages)) / self._files
+
+    def events(self, cancelled: Cancelled) -> Iterator[object]:
+        """Add the files; most pages are not told of one by one."""
+        told = 0.0
+        for event in self._desk.add(self.paths, cancelled, password=self._password):
+            if isinstance(event, PageDone):
+                self._committed += 1
+                if time.monotonic() - told < COALESCE_S:
+                    continue
+                told = time.monotonic()
+            yield event
+
+    def take(self, event: object, now: float) -> None:
+        """Take in an event of ingest."""
+        match event:
+            case FileStarted():
+                self._file, self._files, self._page, self._pages = event.position, event.files, 0, 0
+                self.title = os.path.basename(event.path)
+            case PageDone():
+                self.title, self._page, self._pages = event.title, event.page, event.pages
+                self._began = self._began or (now, self.share, self._committed)
+            case FileDone() | FileSkipped():
+                self._page = self._pages = 1
+                self._last = event
+            case FileFailed():
+                self.failures.append(event)
+            case Totals():
+                self._totals = event
+                self.title = self._whole if self._files > 1 else self.title
+
+    def detail(self, now: float) -> str:
+        """Files, pages, speed and time left."""
+        told = [f"file {self._file:,} of {self._files:,}"] if self._files > 1 else []
+        if self._pages:
+            told.append(f"page {self._page:,} of {self._pages:,}")
+        if self._began is not None and now - self._began[0] >= WORTH_TELLING_S:
+            seconds, done = now - self._began[0], self.share - self._began[1]
+            told.append(f"{(self._committed - self._began[2]) / seconds:.0f} a second")
+            if done > 0:
+                told.append(f"{duration(seconds * (1 - self.share) / done)} left")
+        return " · ".join(told) or "opening"
+
+    def result(self) -> str:
+        """What is in the library now."""
+        if self._files == 1 and isinstance(self._last, FileDone):
+            empty = self._last.pages_without_text
+            return f"{counted(self._last.pages, 'page')}{f', {empty:,} without text' if empty else ''}"
+        if self._files == 1 and isinstance(self._last, FileSkipped):
+            return f"is in the library already, as {self._last.handle}"
+        totals = self._totals
+        told = [f"{totals.added:,} added"] * bool(totals.added) + [f"{totals.already:,} there already"] * bool(
+            totals.already
+        )
+        told += [f"{totals.unsupported:,} of no readable kind"] * bool(totals.unsupported)
+        return ", ".join(told) or "nothing was added"
+
+
+class Prereading:
+    """Documents on their way through the model.
+
+    Args:
+        desk: Does it.
+        handles: The documents.
+    """
+
+    def __init__(self, desk: Desk, handles: Sequence[str]) -> None:
+        self.title, self.failures = "Reading", list[FileFailed]()
+        self._desk, self._handles = desk, tuple(handles)
+        self._said = "waiting for the model"
+        self._share = 0.0
+        self._computed: dict[int, int] = {}
+        self._began: float | None = None
+        self._left_tokens = 0
+        self._windows = 0
+
+    @property
+    def share(self) -> float:
+        """How much is done, from 0 to 1; windows count alike."""
+        return self._share
+
+    def events(self, cancelled: Cancelled) -> Iterator[object]:
+        """Read the documents; the first event is their title."""
+        titles = [each.title for each in self._desk.documents() if not self._handles or each.handle in self._handles]
+        if titles:
+            yield titles[0] if len(titles) == 1 else counted(len(titles), "document")
+        yield from self._desk.read(self._handles, cancelled)
+
+    def take(self, event: object, now: float) -> None:
+        """Take in an event of reading."""
+        from nemo_docs.answering.events import Progress
+
+        if isinstance(event, str):
+            self.title = f"Reading {event}"
+        elif isinstance(event, Progress) and event.stage == "loading":
+            self._said = "loading the model"
+        elif isinstance(event, Progress) and event.stage == "reading":
+            self._began = now if self._began is None else self._began
+            self._windows = event.windows
+            self._share = (event.window - 1 + event.tokens / max(1, event.tokens_total)) / max(1, event.windows)
+            self._computed[event.window] = event.tokens - event.tokens_cached
+            self._left_tokens = event.tokens_total * (1 + event.windows - event.window) - event.tokens
+            done, whole = short_number(event.tokens), short_number(event.tokens_total)
+            window = f"window {event.window:,} of {event.windows:,} · " if event.windows > 1 else ""
+            self._said = f"{window}{done} of {whole} tokens"
+
+    def detail(self, now: float) -> str:
+        """Windows, tokens and time left."""
+        computed = sum(self._computed.values())
+        if self._began is None or now - self._began < WORTH_TELLING_S or not computed:
+            return self._said
+        return f"{self._said} · {duration(self._left_tokens * (now - self._began) / computed)} left"
+
+    def result(self) -> str:
+        """What came of it."""
+        return "read: questions about it start at once"

@@ -1,0 +1,51 @@
+"""A question that is answered with one line of text."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from nemo_docs.plain import printable
+from nemo_docs.tui.screens.dialog import Dialog
+
+
+class LineScreen(Dialog[str | None]):
+    """Asks, and dismisses with what was typed; with None if it was closed.
+
+    Args:
+        question: One sentence; hostile text is allowed.
+        value: What stands in the field at first.
+        detail: What to know before answering.
+        is_password: Whether what is typed is hidden.
+    """
+
+    DEFAULT_CSS = """
+    LineScreen #box {
+        #question { text-style: bold; }
+        #answer { margin-top: 1; }
+    }
+    """
+
+    def __init__(self, question: str, *, value: str = "", detail: str = "", is_password: bool = False) -> None:
+        super().__init__()
+        self._question, self._value, self._detail, self._is_password = question, value, detail, is_password
+
+    def compose(self) -> ComposeResult:
+        """The question, what to know, the field."""
+        from textual.containers import Vertical
+
+        with Vertical(id="box"):
+            yield Static(Content(printable(self._question)), id="question")
+            if self._detail:
+                yield Static(Content(printable(self._detail, lines=True)), classes="muted")
+            yield Input(self._value, password=self._is_password, id="answer")
+
+    def on_mount(self) -> None:
+        """The field has the keys."""
+        self.query_one(Input).focus()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """That is the answer."""
+        message.stop()
+        self.dismiss(message.value)

@@ -1,0 +1,253 @@
+"""One piece of work: what it is, how far it is, and how it is stopped; or what went wrong, until it is dismissed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from nemo_docs.actions import Pane
+from nemo_docs.errors import Encrypted, NemoDocsError
+from nemo_docs.plain import printable
+from nemo_docs.tui.bindings import bindings_of
+from nemo_docs.tui.cells import one_line
+from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
+from nemo_docs.tui.jobs.work import Adding, Work
+from nemo_docs.tui.widgets.control import Control
+
+TOLD_FAILURES = 3
+"""More are counted only."""
+
+
+class Stage(StrEnum):
+    """Where a piece of work is in its life."""
+
+    COUNTING = "counting"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+_SIGNS = {
+    Stage.COUNTING: "…",
+    Stage.WAITING: "…",
+    Stage.RUNNING: "▸",
+    Stage.DONE: "✓",
+    Stage.STOPPED: "■",
+    Stage.FAILED: "✗",
+}
+
+
+class JobRow(Widget, can_focus=True):
+    """A row of the list of jobs.
+
+    Args:
+        work: What is done.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Pane.JOBS)]
+    DEFAULT_CSS = """
+    JobRow {
+        height: auto;
+        padding: 0 1;
+        & Horizontal { height: 1; }
+        & .job-title { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & .job-detail { height: auto; color: $text-muted; }
+        &:focus .job-title { text-style: bold reverse; }
+        &.-failed .job-title { color: $text-error; }
+        &.-done .job-title { color: $text-success; }
+    }
+    """
+
+    class Over(Message):
+        """The work has ended, by itself or because it was stopped or dismissed."""
+
+        def __init__(self, row: JobRow) -> None:
+            super().__init__()
+            self.row = row
+
+    class Counted(Message):
+        """The files are counted, and the work could begin."""
+
+        def __init__(self, row: JobRow, files: int) -> None:
+            super().__init__()
+            self.row, self.files = row, files
+
+    class Dismissed(Message):
+        """Nothing is left to tell."""
+
+        def __init__(self, row: JobRow) -> None:
+            super().__init__()
+            self.row = row
+
+    class PasswordWanted(Message):
+        """The user would type the password of a file."""
+
+        def __init__(self, row: JobRow, path: str) -> None:
+            super().__init__()
+            self.row, self.path = row, path
+
+    def __init__(self, work: Work) -> None:
+        super().__init__()
+        self.work = work
+        self.stage = Stage.WAITING
+        self.error: NemoDocsError | None = None
+        self._files = 0
+        self._job: Job[Any] | None = None
+
+    def compose(self) -> ComposeResult:
+        """A title with a control at its right, and what there is to say."""
+        with Horizontal():
+            yield Static(classes="job-title", markup=False)
+            yield Control("stop", "stop_job")
+        yield Static(classes="job-detail", markup=False)
+        yield Control("type the password", "give_password", id="password")
+
+    def on_mount(self) -> None:
+        """Show it as it is."""
+        self.draw()
+
+    # its life
+
+    def count(self, files: Callable[[Cancelled], Iterator[int]]) -> None:
+        """Count the files first."""
+        self.stage = Stage.COUNTING
+        self._job = Job(self, "counting files", files).start()
+
+    def wait(self) -> None:
+        """Wait for others to end."""
+        self.stage, self._job = Stage.WAITING, None
+        self.draw()
+
+    def run_work(self) -> None:
+        """Begin."""
+        self.stage = Stage.RUNNING
+        self._job = Job(self, self.work.title, self.work.events).start()
+        self.draw()
+
+    def action_stop_job(self) -> None:
+        """Stop it; what has ended is dismissed."""
+        if self.stage is Stage.RUNNING and self._job:
+            self._job.cancel()
+            self.stage = Stage.STOPPED
+            self.draw()
+            return
+        if self.stage is Stage.COUNTING and self._job:
+            self._job.cancel()
+        if self.is_active:
+            self.stage = Stage.STOPPED
+            self.post_message(self.Over(self))
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """Ask to be taken away."""
+        self.post_message(self.Dismissed(self))
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is something to stop."""
+        return self.stage in (Stage.COUNTING, Stage.WAITING, Stage.RUNNING)
+
+    def on_job_event(self, message: JobEvent) -> None:
+        """Tell how far it is."""
+        message.stop()
+        if message.job is not self._job:
+            return
+        if self.stage is Stage.COUNTING:
+            self._files = int(str(message.event))
+        else:
+            self.work.take(message.event, time.monotonic())
+        self.draw()
+
+    def on_job_ended(self, message: JobEnded) -> None:
+        """Tell what came of it."""
+        message.stop()
+        if message.job is not self._job:
+            return
+        if self.stage is Stage.COUNTING and message.error is None:
+            self.post_message(self.Counted(self, self._files))
+            return
+        self.error = message.error
+        if self.error or self.work.failures:
+            self.stage = Stage.FAILED
+        elif self.stage is not Stage.STOPPED:
+            self.stage = Stage.DONE
+        self.draw()
+        self.post_message(self.Over(self))
+
+    # a password
+
+    @property
+    def encrypted(self) -> str:
+        """The path of a file that waits for its password; empty if none does."""
+        return next((each.path for each in self.work.failures if isinstance(each.error, Encrypted)), "")
+
+    def action_give_password(self) -> None:
+        """Ask for the password, if that is what is missing."""
+        if self.stage is Stage.FAILED and self.encrypted:
+            self.post_message(self.PasswordWanted(self, self.encrypted))
+
+    def forget(self, path: str) -> None:
+        """Tell no longer of a file that is tried again; a row with nothing left to tell goes."""
+        self.work.failures[:] = [each for each in self.work.failures if each.path != path]
+        if self.error or self.work.failures:
+            self.draw()
+        else:
+            self.dismiss()
+
+    # how it looks
+
+    def draw(self) -> None:
+        """Show the state."""
+        if not self.query(".job-title"):  # not yet, or no longer, on the screen
+            return
+        for stage in Stage:
+            self.set_class(stage is self.stage, f"-{stage}")
+        title, detail = self.query_one(".job-title", Static), self.query_one(".job-detail", Static)
+        title.update(Content(one_line(f"{_SIGNS[self.stage]} {self.work.title}")))
+        detail.update(Content(self._detail()))
+        stop = self.query(Control).first()
+        stop.update(Content("stop" if self.is_active else "dismiss"))
+        self.query_one("#password").display = self.stage is Stage.FAILED and bool(self.encrypted)
+
+    def _detail(self) -> str:
+        match self.stage:
+            case Stage.COUNTING:
+                return f"counting files: {self._files:,}"
+            case Stage.WAITING:
+                return "waiting for others to be done"
+            case Stage.RUNNING:
+                return f"{_bar(self.work.share)} {self.work.detail(time.monotonic())}"
+            case Stage.STOPPED:
+                kept = "pages" if isinstance(self.work, Adding) else "tokens"
+                return f"stopped; the {kept} that were read are kept"
+            case Stage.DONE:
+                return printable(self.work.result())
+            case Stage.FAILED:
+                pass
+        return printable("\n".join(self._failures()), lines=True)
+
+    def _failures(self) -> Iterator[str]:
+        errors = [self.error] if self.error else []
+        errors += [failure.error for failure in self.work.failures]
+        for error in errors[:TOLD_FAILURES]:
+            hint = "" if isinstance(error, Encrypted) else error.hint  # there is a control for that here
+            yield f"{error.message} {hint}".strip()
+        if len(errors) > TOLD_FAILURES:
+            yield f"{len(errors) - TOLD_FAILURES:,} more failed."
+
+
+def _bar(share: float, cells: int = 8) -> str:
+    done = round(min(1.0, share) * cells)
+    return "━" * done + "╌" * (cells - done)
