@@ -60,7 +60,7 @@ async def test_documents_are_told_with_their_facts(tmp_path: Path, size: tuple[i
         assert "50% read" in text
         assert "de" in text
         await until(pilot, lambda: len(drawn(pane)) == (3 if size[0] > 100 else 6))
-        assert said(pane, "scope") == "Questions are about the whole library."
+        assert said(pane, "scope") == "Asking the whole library"
 
 
 @pytest.mark.asyncio
@@ -73,11 +73,11 @@ async def test_what_is_selected_is_what_a_question_is_about(tmp_path: Path) -> N
         first, second, *_ = sorted(handles.values())
         await until(pilot, lambda: selections(posted)[-1:] == [(first, second)])
         assert pane.selected == (first, second)
-        assert said(pane, "scope").startswith("Questions are about 2 documents, ")
+        assert said(pane, "scope").startswith("Asking 2 documents, ")
         assert [line[1] for line in drawn(pane)[::2]] == ["●", "●", "○"]
         await pilot.press("a")
         await until(pilot, lambda: selections(posted)[-1] == ())
-        assert said(pane, "scope") == "Questions are about the whole library."
+        assert said(pane, "scope") == "Asking the whole library"
 
 
 @pytest.mark.asyncio

@@ -234,3 +234,17 @@ async def test_right_to_left_lines_stand_at_the_right(tmp_path: Path) -> None:
         await until(pilot, lambda: pane.is_settled and any(drawn(pane)))
         view = pane.query_one(PageView)
         assert cell_len(drawn(pane)[0]) == view.scrollable_content_region.width
+
+
+@pytest.mark.asyncio
+async def test_a_lit_span_is_scrolled_into_view_whole(tmp_path: Path) -> None:
+    text = "\n".join(f"line {number} of the page" for number in range(200))
+    handle = shelve(tmp_path, {"long.txt": text})["long.txt"]
+    pages = page_texts(handle)
+    number, page = next((number, page) for number, page in pages.items() if "line 90 of" in page)
+    words = page[page.index("line 90 of") : page.index("line 95 of")].rstrip()
+    async with alone(SourcePane) as (pilot, pane, _):
+        pane.show_citation(cite(handle, pages, (number, words)))
+        await until(pilot, lambda: pane.is_settled and "line 90 of" in reversed_text(pane))
+        assert "line 94 of the page" in reversed_text(pane)
+        assert any("line 89 of" in line for line in drawn(pane))
