@@ -54,9 +54,9 @@ def cli(ctx: click.Context) -> None:
             click.echo(ctx.get_help())
             return
         from nemo_docs.settings import load
-        from nemo_docs.tui.app import NemoDocsApp
+        from nemo_docs.tui.app import open_app
 
-        NemoDocsApp(load()).run()
+        ctx.exit(open_app(load()))
 
 
 for _command in (

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from typing import ClassVar
 
+from rich.text import Text
 from textual import events
 from textual.binding import BindingType
 
+from nemo_docs import crash
 from nemo_docs.actions import Pane
+from nemo_docs.errors import ExitCode
+from nemo_docs.plain import printable
 from nemo_docs.settings import Configuration
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.habits import Habits
-from nemo_docs.tui.jobs.job import cancel_all
+from nemo_docs.tui.jobs.job import any_running, cancel_all
 from nemo_docs.tui.screens.main import SCREEN_ACTIONS, MainScreen
+
+LEAVE_S = 0.2
+"""Jobs that were asked to stop have this long to do so."""
 
 
 class NemoDocsApp(Habits):
@@ -57,3 +65,25 @@ class NemoDocsApp(Habits):
     def on_paste(self, event: events.Paste) -> None:
         """Take what was pasted where nothing wanted it, as when the terminal has lost the focus to the file manager."""
         self.main.take_paste(event.text)
+
+    def _fatal_error(self) -> None:
+        """Leave with a sentence: Textual's own way prints local variables, which hold text of documents."""
+        if (error := sys.exc_info()[1]) is not None:
+            message, hint = crash.record(error)
+            self._exit_renderables.append(Text(printable(f"Error: {message}\nhint: {hint}", lines=True)))
+        self._close_messages_no_wait()
+
+
+def open_app(configuration: Configuration) -> int:
+    """Run the app until the user leaves, and return the exit code.
+
+    What still runs then is not waited for: a thread that computes in torch while Python ends would abort the process.
+    """
+    app = NemoDocsApp(configuration)
+    app.run()
+    code = app.return_code or ExitCode.DONE
+    if any_running(LEAVE_S):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nemo_docs.tui.jobs.job import Cancelled
 
 Told = TypeVar("Told")
+PATIENCE_S = 0.1
+"""Between two looks at whether the loading of the model is still waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +115,22 @@ class Desk:
                 self._backend = open_backend(self.configuration.settings, models=paths.models, state=paths.state)
             return self._backend
 
-    def ready(self) -> None:
+    def ready(self, cancelled: Cancelled) -> None:
         """Load the model, or wait for whoever is loading it: two threads at once would load it twice.
+
+        Returns early when cancelled.
 
         Raises:
             ModelError: If it cannot be loaded.
         """
         backend = self.backend()
-        with self._loading:
-            backend.ready()
+        while not self._loading.acquire(timeout=PATIENCE_S):
+            if cancelled():
+                return
+        try:
+            backend.ready(cancelled)
+        finally:
+            self._loading.release()
 
     def sources(self, library: LibraryReader, handles: Sequence[str]) -> list[Source]:
         """The texts of some documents, or of all where none is named; kept for the next question.
@@ -174,7 +183,7 @@ class Desk:
         with self.reader() as library:
             sources = self.sources(library, handles)
             found = searched(library, sources, question)
-            yield from self._loaded(ask(question, sources, found, self.backend(), options, cancelled))
+            yield from self._loaded(ask(question, sources, found, self.backend(), options, cancelled), cancelled)
 
     def read(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Progress]:
         """Read documents through the model."""
@@ -182,7 +191,8 @@ class Desk:
 
         with self.reader() as library:
             sources = self.sources(library, handles)
-        yield from self._loaded(preread(sources, self.backend(), self.configuration.settings.window, cancelled))
+        told = preread(sources, self.backend(), self.configuration.settings.window, cancelled)
+        yield from self._loaded(told, cancelled)
 
     def fit(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Fit]:
         """Say what a question about some documents would cost, or about all where none is named.
@@ -272,11 +282,11 @@ class Desk:
         with Library(self.configuration.paths.library) as library:
             library.remove(handle)
 
-    def _loaded(self, events: Iterator[Told]) -> Iterator[Told]:
+    def _loaded(self, events: Iterator[Told], cancelled: Cancelled) -> Iterator[Told]:
         """The events, with the model loaded by us where they come to that, so that two never load it at once."""
         from nemo_docs.answering.events import Progress
 
         for event in events:
             yield event
             if isinstance(event, Progress) and event.stage == "loading":
-                self.ready()
+                self.ready(cancelled)

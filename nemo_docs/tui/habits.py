@@ -11,6 +11,7 @@ from functools import partial
 
 from textual.app import App
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.widget import Widget
 
 from nemo_docs.actions import Pane
 from nemo_docs.plain import printable
@@ -30,10 +31,13 @@ class Habits(App[None]):
     """
 
     DEFAULT_CSS = """
-    Habits:nocolor {
-        OptionList > .option-list--option-highlighted, Tree > .tree--cursor { text-style: reverse; }
+    Habits:nocolor:ansi {
+        OptionList > .option-list--option-highlighted { text-style: bold underline !important; }
+        Tree > .tree--cursor { text-style: bold underline !important; }
     }
     """
+    """Where not even greys are left, the line of a cursor is underlined."""
+
     ENABLE_COMMAND_PALETTE = False
     """No key of Textual's own: the palette's stands in the table."""
 
@@ -58,13 +62,15 @@ class Habits(App[None]):
         filters = [each for each in super().get_line_filters() if not isinstance(each, Monochrome | NoColor)]
         if self.no_color:
             filters.append(_NO_COLOR if self.native_ansi_color else _MONOCHROME)
-        return [*filters, self._bidi] if self._bidi else filters
+        return [*filters, self._bidi]
 
     def take_configuration(self, configuration: Configuration) -> None:
         """Let changed settings hold from now on."""
         self.desk.configuration = configuration
         self._apply(configuration)
-        self.screen.refresh(layout=True)
+        for screen in self.screen_stack:
+            for widget in screen.walk_children(Widget):
+                widget.refresh()  # lines are kept as the filters left them
 
     def change_setting(self, name: str, text: str | None) -> Callable[[Cancelled], Iterator[Configuration]]:
         """The work of a job that writes a setting, or with None takes it out, and yields what holds then.

@@ -21,6 +21,8 @@ def progress_line(progress: Progress | None) -> str:
     stage = STAGES.get(progress.stage, progress.stage)
     if not progress.tokens_total:
         return stage
+    if progress.tokens >= progress.tokens_total:
+        return "Choosing quotes"
     filled = round(BAR * progress.tokens / progress.tokens_total)
     parts = [stage if progress.windows < 2 else f"{stage} window {progress.window} of {progress.windows}"]
     parts.append(f"{'━' * filled}{'╌' * (BAR - filled)} {progress.tokens:,} of {progress.tokens_total:,} tokens")

@@ -9,7 +9,25 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-_VARIABLES = {"text-muted": "auto 75%", "link-style": "underline", "block-cursor-text-style": "bold"}
+_VARIABLES = {
+    "text-muted": "auto 75%",
+    "text-disabled": "auto 68%",  # of the words in an empty field, which are meant to be read
+    "link-style": "underline",
+    "block-cursor-text-style": "bold",
+}
+
+
+def _scrollbar(bar: str, active: str, ground: str) -> dict[str, str]:
+    return {
+        "scrollbar": bar,
+        "scrollbar-hover": active,
+        "scrollbar-active": active,
+        "scrollbar-background": ground,
+        "scrollbar-background-hover": ground,
+        "scrollbar-background-active": ground,
+        "scrollbar-corner-color": ground,
+    }
+
 
 NEMO_DARK = Theme(
     name="nemo-dark",
@@ -35,6 +53,7 @@ NEMO_DARK = Theme(
         "input-selection-background": "#3f6680",
         "input-selection-foreground": "#ffffff",
         "border-blurred": "#3a4650",
+        **_scrollbar("#3a4a56", "#7fb4d4", "#1a2127"),
     },
 )
 
@@ -62,6 +81,7 @@ NEMO_LIGHT = Theme(
         "input-selection-background": "#b9d4e4",
         "input-selection-foreground": "#10161b",
         "border-blurred": "#bdb8ad",
+        **_scrollbar("#c3bdb1", "#1f5f86", "#f3f1ec"),
     },
 )
 

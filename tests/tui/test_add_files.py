@@ -110,6 +110,20 @@ async def test_typed_path_is_completed_and_taken(folder: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_pasted_text_that_is_no_drop_is_one_line_that_acts_on_nothing(folder: Path) -> None:
+    app = Asking(AddFilesScreen(folder))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.screen.query(FileTree))
+        field = app.screen.query_one(PathField)
+        app.post_message(events.Paste(HOSTILE + "\n/x" * 1_000_000))
+        await until(pilot, lambda: field.value == "[red]x[/] \\x1b[2J \\u202egnp")
+        field.select_all()
+        app.post_message(events.Paste("x" * 1_000_000))
+        await until(pilot, lambda: field.value == "x" * 4_096)
+        assert not {"\x1b", "\u202e"} & set(seen(app))
+
+
+@pytest.mark.asyncio
 async def test_missing_path_is_told_where_it_was_typed(folder: Path) -> None:
     app = Asking(AddFilesScreen(folder))
     async with app.run_test(size=(80, 24)) as pilot:

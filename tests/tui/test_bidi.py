@@ -6,11 +6,18 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.app import ComposeResult
 from textual.color import Color
+from textual.containers import Horizontal
 from textual.filter import LineFilter
 from textual.strip import Strip
+from textual.widgets import Static
 
+from nemo_docs.settings import load
 from nemo_docs.tui.bidi import MARK, MarkingFilter, OrderingFilter, bidi_filter
+from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.habits import Habits
+from tests.tui.support import until
 
 BLACK = Color(0, 0, 0)
 BOLD = Style(bold=True)
@@ -102,3 +109,27 @@ def test_who_orders_is_set_or_taken_from_the_terminals_name(
     setting: str, environ: dict[str, str], kind: type[LineFilter]
 ) -> None:
     assert type(bidi_filter(setting, environ)) is kind
+
+
+class Reading(Habits):
+    CSS = "Static { width: 1fr; }"
+
+    def compose(self) -> ComposeResult:
+        yield Horizontal(Static("שלום"), Static("עולם [12]", markup=False))
+
+
+@pytest.mark.asyncio
+async def test_panes_stay_apart_on_the_screen_and_the_setting_holds_at_once() -> None:
+    app = Reading(Desk(load(options={"bidi": "terminal"})))
+
+    def seen() -> str:
+        return "".join(segment.text for segment in app.screen._compositor.render_strips()[0])
+
+    async with app.run_test(size=(40, 4)) as pilot:
+        await until(pilot, lambda: f"{MARK}שלום{MARK}" in seen() and f"{MARK}עולם [12]{MARK}" in seen())
+        assert cell_len(seen()) == 40
+        assert seen().replace(MARK, "").index("עולם") == 20
+        app.take_configuration(load(options={"bidi": "app"}))
+        await until(pilot, lambda: "םולש" in seen() and "[12] םלוע" in seen())
+        assert MARK not in seen()
+        assert [str(each.content) for each in app.query(Static)] == ["שלום", "עולם [12]"]

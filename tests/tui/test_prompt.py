@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -180,4 +179,3 @@ async def test_the_model_is_loaded_while_the_first_question_is_written(tiny_fold
         assert str(pilot.app.main.query_one("TitleLine").engine) == "not loaded"
         await pilot.press("W")
         await until(pilot, lambda: pilot.app.main.query_one("TitleLine").engine == "ready")
-        await asyncio.to_thread(pilot.app.desk.ready)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
+from time import monotonic
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -60,6 +61,10 @@ class Job(Generic[Event]):
         """Whether it may still post events."""
         return not self._ended
 
+    def join(self, wait_s: float) -> None:
+        """Wait for its end, at most so many seconds; never on the event loop."""
+        self._thread.join(wait_s)
+
     def _run(self) -> None:
         error: NemoDocsError | None = None
         try:
@@ -87,6 +92,14 @@ def cancel_all() -> None:
     """Ask every job of this process to stop, and wait for none: the app is leaving."""
     for job in [*_STARTED]:
         job.cancel()
+
+
+def any_running(wait_s: float) -> bool:
+    """Whether a job is still running after at most so many seconds."""
+    end = monotonic() + wait_s
+    for job in [*_STARTED]:
+        job.join(max(0.0, end - monotonic()))
+    return any(job.is_running for job in [*_STARTED])
 
 
 def _closable(events: Iterable[Event]) -> Generator[Event, None, None]:

@@ -43,7 +43,7 @@ class Dialog(ModalScreen[Answer]):
             margin-top: 1;
             Button { margin-left: 1; }
         }
-        OptionList { border: none; }
+        OptionList, OptionList:focus { border: none; }
         .muted { color: $text-muted; }
         .wrong { color: $text-error; text-style: bold; }
     }

@@ -22,7 +22,7 @@ from nemo_docs.actions import ACTIONS, Action, Pane
 from nemo_docs.plain import printable
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.desk import Desk
-from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
+from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import (
     CitationShown,
     CopyWanted,
@@ -74,6 +74,7 @@ class MainScreen(Screen[None]):
         self._last_side = "library"
         """The one that a narrow terminal shows, if it is wanted."""
         self._warm_up: Job[None] | None = None
+        self._is_prompt_empty = True
 
     def compose(self) -> ComposeResult:
         """Three panes, the prompt below the middle one."""
@@ -132,6 +133,7 @@ class MainScreen(Screen[None]):
     async def on_question_asked(self, message: QuestionAsked) -> None:
         """Ask it about what is selected."""
         self._show_welcome(is_empty=False)
+        self._warm()
         await self._conversation.ask(message.question, self._library.selected)
 
     def on_question_edited(self, message: QuestionEdited) -> None:
@@ -201,13 +203,20 @@ class MainScreen(Screen[None]):
             self.notify(printable(message.error.message), severity="error", markup=False)
 
     def on_text_area_changed(self, message: TextArea.Changed) -> None:
-        """Load the model while the first question is being written."""
-        if self._warm_up is None and message.text_area is self._prompt and self._prompt.text:
-            self._title.engine = EngineState.LOADING
-            self._warm_up = Job(self, "loading the model", lambda cancelled: self._load()).start()
+        """Load the model while a question is being written; it may have gone to rest since the last one."""
+        if message.text_area is self._prompt:
+            was_empty, self._is_prompt_empty = self._is_prompt_empty, not self._prompt.text
+            if was_empty and not self._is_prompt_empty:
+                self._warm()
 
-    def _load(self) -> Iterator[None]:
-        self.desk.ready()
+    def _warm(self) -> None:
+        if self._warm_up is None or not self._warm_up.is_running:
+            if self._title.engine is not EngineState.READY:
+                self._title.engine = EngineState.LOADING
+            self._warm_up = Job(self, "loading the model", self._load).start()
+
+    def _load(self, cancelled: Cancelled) -> Iterator[None]:
+        self.desk.ready(cancelled)
         yield from ()
 
     def _copy(self, message: CopyWanted) -> Iterator[tuple[Copied, str]]:

@@ -17,6 +17,7 @@ from nemo_docs.settings import NEEDS_RESTART, Choice, Configuration, check, help
 from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 from nemo_docs.tui.screens.dialog import Dialog
+from nemo_docs.tui.widgets.plain_input import PlainInput
 
 
 class SettingsScreen(Dialog[None]):
@@ -39,7 +40,7 @@ class SettingsScreen(Dialog[None]):
             box.border_title = "Settings"
             yield OptionList(*(Option(self._row(name), id=name) for name in names()))
             yield Static(id="help", classes="muted", markup=False)
-            yield Input(placeholder="Choose a setting above", select_on_focus=True)
+            yield PlainInput(placeholder="Choose a setting above", select_on_focus=True)
             yield Static(id="note", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Save", variant="primary", id="save", compact=True)
@@ -116,10 +117,8 @@ class SettingsScreen(Dialog[None]):
 
     def _row(self, name: str) -> Content:
         origin = self._configuration.origins[name]
-        return Content.assemble(
-            (f"{name} = {self._shown(name)}", "bold" if origin != "default" else ""),
-            (printable(f"   from {origin}"), "$text-muted"),
-        )
+        style = "" if origin == "default" else "bold"
+        return Content.assemble((f"{name} = {self._shown(name)}", style), printable(f"   from {origin}"))
 
     def _caution(self) -> str:
         """What stands between the file and the effect."""

@@ -31,8 +31,11 @@ class AnswerText(Markdown):
     DEFAULT_CSS = """
     AnswerText {
         padding: 0 1 0 2;
-        link-color: $text-accent;
-        link-style: bold;
+        MarkdownBlock {
+            link-color: $text-accent;
+            link-background: transparent;
+            link-style: bold;
+        }
         MarkdownHeader, MarkdownH1, MarkdownH2 {
             margin: 0 0 1 0;
             content-align: left middle;

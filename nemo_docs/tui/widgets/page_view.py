@@ -131,7 +131,7 @@ class PageView(ScrollView, inherit_bindings=False):
         if first and top <= first and last < top + height:
             return
         above = min(height // 3, max(0, height - 1 - (last - first)))  # lines of context, where there is room for them
-        self.scroll_to(y=max(0, first - above), animate=False)
+        self.scroll_to(y=max(0, first - above), animate=False, force=True)
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""

@@ -11,11 +11,11 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 from textual.suggester import Suggester
-from textual.widgets import Input
 
 from nemo_docs.plain import printable
 from nemo_docs.tui.drop import dropped_paths
 from nemo_docs.tui.screens.dialog import dialog_bindings
+from nemo_docs.tui.widgets.plain_input import PlainInput
 
 MOST_ENTRIES = 5_000
 """Of one folder that a completion looks at."""
@@ -60,7 +60,7 @@ class PathSuggester(Suggester):
         return await asyncio.to_thread(completion, value)
 
 
-class PathField(Input):
+class PathField(PlainInput):
     """Where paths are typed and dropped."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*dialog_bindings("complete_path")]
@@ -81,13 +81,12 @@ class PathField(Input):
 
     def on_paste(self, event: events.Paste) -> None:
         """A drop is more than the first line, which is all that an Input takes of it."""
-        event.stop()
-        event.prevent_default()
         if paths := dropped_paths(event.text):
+            event.stop()
+            event.prevent_default()
             self.post_message(self.Dropped(paths))
         else:
-            first, *_ = event.text.strip().splitlines() or [""]
-            self.insert_text_at_cursor(printable(first[:4096]))
+            super().on_paste(event)
 
     def action_complete_path(self) -> None:
         """Take the completion, else go on."""

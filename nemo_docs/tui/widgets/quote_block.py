@@ -52,6 +52,9 @@ class QuoteBlock(Widget, can_focus=True):
         &:focus {
             background: $foreground 8%;
         }
+        &:ansi:focus > .marker {
+            text-style: bold reverse;
+        }
     }
     """
 

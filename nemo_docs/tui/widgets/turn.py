@@ -48,11 +48,11 @@ SHOWINGS_A_SECOND = 20
 SHARE_OF_TIME = 0.1
 """That showing may take."""
 ENDINGS = {
-    "length": "The answer reached the longest length allowed and was cut there.",
+    "length": "The answer was cut at the longest that was allowed.",
     "repetition": "The model began to repeat itself and was stopped.",
     "cancelled": "Stopped. What was found until then is kept.",
 }
-"""What to tell of an answer that did not end by itself."""
+"""What to tell of an answer that did not end by itself, where no warning has told it: none is kept with an answer."""
 
 
 class TurnState(StrEnum):
@@ -96,6 +96,9 @@ class Turn(Widget):
             text-style: bold;
             &:focus {
                 background: $foreground 8%;
+            }
+            &:ansi:focus {
+                text-style: bold reverse;
             }
         }
         & > .quotes {
@@ -311,7 +314,8 @@ class Turn(Widget):
         if self.answer:
             from nemo_docs.answering.render import coverage_line
 
-            if ending := ENDINGS.get(self.answer.finish):
+            ending = ENDINGS.get(self.answer.finish)
+            if ending and (self._job is None or self.answer.finish == "cancelled"):
                 await self._add_note(ending, "ending")
             self._tell(coverage_line(self.answer))
         else:

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from nemo_docs.actions import Pane, actions_of
 
-IDS = ("copy_answer", "edit_question", "ask_again")
+IDS = ("copy_answer", "copy_citation", "edit_question", "ask_again")
 
 
 class TurnMenu(Static):
@@ -17,7 +17,7 @@ class TurnMenu(Static):
 
     DEFAULT_CSS = """
     TurnMenu {
-        height: 1;
+        height: auto;
         padding: 0 1 0 2;
         color: $text-muted;
         link-color: $text-muted;
@@ -38,7 +38,7 @@ class TurnMenu(Static):
     def __init__(self) -> None:
         labels = {action.id: action.label for action in actions_of(Pane.CONVERSATION)}
         links = [Content.styled(labels[each], Style.from_meta({"@click": f"pick({each!r})"})) for each in IDS]
-        super().__init__(Content("   ").join(links), markup=False)
+        super().__init__(Content("  ").join(links), markup=False)
 
     def action_pick(self, action: str) -> None:
         """Pass on what was clicked."""
