@@ -207,6 +207,7 @@ class Desk:
         settings = self.configuration.settings
         with self.reader() as library:
             sources = self.sources(library, handles)
+            asked = sum(1 for each in library.documents() if not handles or each.handle in handles)
         if cancelled():
             return
         yield from fit(
@@ -216,6 +217,7 @@ class Desk:
             answer_tokens=settings.answer_tokens,
             budget_s=settings.budget,
             memory=self._memory(),
+            documents_without_text=max(0, asked - len(sources)),
             cancelled=cancelled,
         )
 

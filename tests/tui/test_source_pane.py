@@ -167,17 +167,17 @@ async def test_search_walks_matches_over_pages_and_back_to_the_first(tmp_path: P
         await until(pilot, lambda: pane.is_settled)
         pane.focus()
         await pilot.press("slash", *"supplier shall", "enter")
-        await until(pilot, lambda: said(pane, "where") == "page 1 of 3 · “supplier shall”: 1 of 2")
+        await until(pilot, lambda: said(pane, "where") == "page 1 of 3 · 1 of 2: “supplier shall”")
         assert reversed_text(pane).split() == ["Supplier", "shall"]
         await pilot.press("n")
-        await until(pilot, lambda: said(pane, "where") == "page 2 of 3 · “supplier shall”: 2 of 2")
+        await until(pilot, lambda: said(pane, "where") == "page 2 of 3 · 2 of 2: “supplier shall”")
         assert reversed_text(pane).split() == ["Supplier", "shall"]
         await pilot.press("n")
-        await until(pilot, lambda: said(pane, "where") == "page 1 of 3 · “supplier shall”: 1 of 2")
+        await until(pilot, lambda: said(pane, "where") == "page 1 of 3 · 1 of 2: “supplier shall”")
         await pilot.press("slash", *"resiliation", "enter")
         await until(pilot, lambda: "Résiliation" in reversed_text(pane))
         await pilot.press("slash", *"nowhere", "enter")
-        await until(pilot, lambda: said(pane, "where").endswith("“nowhere”: not found"))
+        await until(pilot, lambda: said(pane, "where").endswith("not found: “nowhere”"))
 
 
 @pytest.mark.asyncio
