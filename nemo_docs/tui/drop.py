@@ -50,7 +50,7 @@ def dropped_paths(
         wsl: Whether this is Linux under Windows; None finds out.
         windows: Whether this is Windows; None finds out.
     """
-    if len(text) > LONGEST_DROP or not _BEGINS.match(text):
+    if not may_be_drop(text):
         return []
     windows = os.name == "nt" if windows is None else windows
     wsl = is_wsl() if wsl is None else wsl
@@ -63,6 +63,11 @@ def dropped_paths(
         if paths := _all(reading):
             return paths
     return []
+
+
+def may_be_drop(text: str) -> bool:
+    """Whether it is worth asking the disk; this itself does not, and takes no time."""
+    return len(text) <= LONGEST_DROP and _BEGINS.match(text) is not None
 
 
 def is_wsl() -> bool:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import ClassVar
 
 from textual.app import App
+from textual.binding import BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.widget import Widget
 
@@ -17,6 +19,7 @@ from nemo_docs.actions import Pane
 from nemo_docs.plain import printable
 from nemo_docs.settings import Configuration, load
 from nemo_docs.tui.bidi import bidi_filter
+from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import PathsDropped
@@ -40,6 +43,10 @@ class Habits(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     """No key of Textual's own: the palette's stands in the table."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        each for each in bindings_of(Pane.APP) if each.id in {"add_files", "help", "palette", "settings", "theme"}
+    ]
+    """What is carried out below; a screen that does one of them itself comes first."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()

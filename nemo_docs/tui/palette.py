@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from nemo_docs.actions import Action
+from nemo_docs.actions import Action, Pane
 from nemo_docs.keys import shown_keys
 from nemo_docs.tui.habits import Habits
 
@@ -41,6 +41,8 @@ class ActionProvider(Provider):
         if isinstance(self.screen, Offering):
             remapped = self.app.remapped if isinstance(self.app, Habits) else {}
             for action, carry_out in self.screen.offers():
+                if action.pane is Pane.DIALOG:
+                    continue  # no dialog is there, or there would be no palette
                 yield action, f"{action.label}  ({shown_keys(action, remapped)})", _void(carry_out)
 
 

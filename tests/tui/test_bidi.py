@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -54,6 +54,7 @@ def test_marks_take_no_cell_and_nothing_else_changes(segments: list[Segment]) ->
     assert styles == [(character, each.style) for each in segments for character in each.text]
 
 
+@settings(deadline=None)  # the first example imports
 @given(LINES)
 def test_ordering_keeps_every_character_with_its_style_and_width(segments: list[Segment]) -> None:
     ordered = OrderingFilter().apply(segments, BLACK)

@@ -221,14 +221,16 @@ async def test_a_quote_that_was_chosen_stays_lit_until_another_question(tiny_fol
         assert not before.blocks[0].is_lit
 
 
-async def test_a_mark_in_the_answer_is_clicked_to_light_its_quote(tiny_folder: Path) -> None:
+async def test_a_mark_in_the_answer_is_clicked_to_light_its_quote(tiny_folder: Path, home: Path) -> None:
+    add_document(home, "lease.txt", RENT)
     async with app_on(tiny_folder).run_test(size=(120, 40)) as pilot:
         turn = await restored(pilot, "[2] is why.", "one", "two")
         await pilot.click("AnswerText MarkdownParagraph", offset=(1, 0))
         await until(pilot, lambda: turn.blocks[1].is_lit)
 
 
-async def test_answer_and_quote_are_copied_with_their_sources(tiny_folder: Path) -> None:
+async def test_answer_and_quote_are_copied_with_their_sources(tiny_folder: Path, home: Path) -> None:
+    add_document(home, "lease.txt", RENT)
     copied = Messages(CopyWanted)
     async with app_on(tiny_folder).run_test(message_hook=copied) as pilot:
         turn = await restored(pilot, "Because **so** [1].", "the  reason\nwhy", "more")

@@ -65,6 +65,6 @@ def test_picture(
             field.cursor_blink = False
         if name == "add_files":
             await until(pilot, lambda: any(len(each.root.children) == 5 for each in dialog.query(FileTree)))
-        await pilot.pause(0.2)
+        await pilot.wait_for_scheduled_animations()
 
     assert snap_compare(app, terminal_size=size, run_before=open_dialog)

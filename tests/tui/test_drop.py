@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nemo_docs.tui.drop import LONGEST_DROP, dropped_paths
@@ -249,6 +249,7 @@ def test_paths_of_linux_under_windows(text: str, paths: list[str], monkeypatch: 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=40)
 
 
+@settings(deadline=None)  # the disk takes its time
 @given(NAMES, st.sampled_from(["escaped", "quoted", "uri", "raw", "raw and a space", "double"]))
 def test_a_path_quoted_in_any_way_is_found_again(name: str, way: str) -> None:
     assume(name.strip(".") and len(name.encode()) < 250)
@@ -266,6 +267,7 @@ def test_a_path_quoted_in_any_way_is_found_again(name: str, way: str) -> None:
         assert dropped_paths(text) == [path]
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES, min_size=1, max_size=4, unique=True), st.sampled_from([escaped, shlex.quote, uri]))
 def test_several_paths_quoted_alike_are_all_found(names: list[str], quoted: object) -> None:
     assume(all(name.strip(".") and len(name.encode()) < 250 for name in names))

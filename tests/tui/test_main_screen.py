@@ -40,7 +40,10 @@ def seen(app: NemoDocsApp) -> tuple[str, ...]:
         ((200, 60), PANES),
     ],
 )
-async def test_panes_have_the_room_that_there_is(tiny_folder: Path, size: tuple[int, int], panes: tuple[str]) -> None:
+async def test_panes_have_the_room_that_there_is(
+    tiny_folder: Path, home: Path, size: tuple[int, int], panes: tuple[str]
+) -> None:
+    add_document(home, "lease.txt", "The rent is due.")
     async with app_on(tiny_folder).run_test(size=size) as pilot:
         await pilot.pause()
         assert seen(pilot.app) == panes
@@ -71,7 +74,8 @@ async def test_a_narrow_screen_shows_the_side_that_was_asked_for_last_or_none(ti
         await until(pilot, lambda: "#conversation" in seen(app) and "#source" in seen(app))
 
 
-async def test_side_panes_are_put_away_by_a_click_on_their_names(tiny_folder: Path) -> None:
+async def test_side_panes_are_put_away_by_a_click_on_their_names(tiny_folder: Path, home: Path) -> None:
+    add_document(home, "lease.txt", "The rent is due.")
     async with app_on(tiny_folder).run_test(size=(120, 30)) as pilot:
         await pilot.click("TitleLine", offset=(16, 0))
         await until(pilot, lambda: seen(pilot.app) == ("#conversation", "#source"))

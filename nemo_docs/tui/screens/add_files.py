@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
 from nemo_docs.plain import printable
+from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 from nemo_docs.tui.screens.dialog import Dialog
 from nemo_docs.tui.widgets.path_field import PathField, typed_paths
 
@@ -91,6 +92,12 @@ class AddFilesScreen(Dialog[list[str]]):
 
         self._note(f"Only {MOST_ENTRIES:,} entries of {event.folder} are shown; type the path of another.")
 
+    def on_job_ended(self, event: JobEnded) -> None:
+        """Looking may fail."""
+        event.stop()
+        if event.error:
+            self._note(f"{event.error.message} {event.error.hint}", wrong=True)
+
     def action_close(self) -> None:
         """Add nothing."""
         self.dismiss([])
@@ -99,14 +106,24 @@ class AddFilesScreen(Dialog[list[str]]):
         return [path for tree in self.query("FileTree") for path in getattr(tree, "chosen", ())]
 
     def _add(self) -> None:
-        text, chosen = self.query_one(PathField).value, self._chosen()
-        typed = typed_paths(text)
-        if text.strip() and not typed:
-            self._note(f"There is no file or folder {text.strip()!r}.", wrong=True)
-        elif typed or chosen:
-            self.dismiss([*dict.fromkeys([*chosen, *typed])])
+        text = self.query_one(PathField).value.strip()
+        if text:
+            Job(self, "looking for files", lambda _: iter([(text, typed_paths(text))])).start()
         else:
-            self._note("Drop files here, type a path, or choose in the tree.", wrong=True)
+            self._take(self._chosen(), "Drop files here, type a path, or choose in the tree.")
+
+    def on_job_event(self, event: JobEvent) -> None:
+        """The disk has said what was typed; it may be slow or far away."""
+        event.stop()
+        text, typed = cast("tuple[str, list[str]]", event.event)
+        paths = [*dict.fromkeys([*self._chosen(), *typed])] if typed else []
+        self._take(paths, f"There is no file or folder {text!r}.")
+
+    def _take(self, paths: list[str], otherwise: str) -> None:
+        if paths and self.is_current:
+            self.dismiss(paths)
+        else:
+            self._note(otherwise, wrong=True)
 
     def _note(self, text: str, *, wrong: bool = False) -> None:
         note = self.query_one("#note", Static)

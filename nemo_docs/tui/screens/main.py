@@ -132,8 +132,8 @@ class MainScreen(Screen[None]):
 
     async def on_question_asked(self, message: QuestionAsked) -> None:
         """Ask it about what is selected."""
-        self._show_welcome(is_empty=False)
         self._warm()
+        self._show_welcome(is_empty=False)
         await self._conversation.ask(message.question, self._library.selected)
 
     def on_question_edited(self, message: QuestionEdited) -> None:

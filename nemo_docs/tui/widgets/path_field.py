@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import events
 from textual.binding import BindingType
@@ -13,7 +13,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 
 from nemo_docs.plain import printable
-from nemo_docs.tui.drop import dropped_paths
+from nemo_docs.tui.drop import dropped_paths, may_be_drop
+from nemo_docs.tui.jobs.job import Job, JobEvent
 from nemo_docs.tui.screens.dialog import dialog_bindings
 from nemo_docs.tui.widgets.plain_input import PlainInput
 
@@ -81,12 +82,21 @@ class PathField(PlainInput):
 
     def on_paste(self, event: events.Paste) -> None:
         """A drop is more than the first line, which is all that an Input takes of it."""
-        if paths := dropped_paths(event.text):
-            event.stop()
-            event.prevent_default()
+        if not may_be_drop(event.text):
+            super().on_paste(event)
+            return
+        event.stop()
+        event.prevent_default()
+        Job(self, "looking at a paste", lambda _: iter([(event, dropped_paths(event.text))])).start()
+
+    def on_job_event(self, event: JobEvent) -> None:
+        """The disk has said whether it was a drop; it may be slow or far away."""
+        event.stop()
+        paste, paths = cast("tuple[events.Paste, list[str]]", event.event)
+        if paths:
             self.post_message(self.Dropped(paths))
         else:
-            super().on_paste(event)
+            super().on_paste(paste)
 
     def action_complete_path(self) -> None:
         """Take the completion, else go on."""
