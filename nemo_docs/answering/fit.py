@@ -46,8 +46,10 @@ class Fit:
     """What is known of the cost of a question."""
 
     documents: int
+    """Those that hold any text."""
+    documents_without_text: int
     pages: int
-    """Pages without text included."""
+    """Of documents with text; pages without text included."""
     pages_counted: int
     """Pages with text whose tokens are known."""
     tokens: int
@@ -86,6 +88,7 @@ def fit(
     answer_tokens: int,
     budget_s: float,
     memory: Memory | None = None,
+    documents_without_text: int = 0,
     cancelled: Cancelled = never,
 ) -> Iterator[Fit]:
     """Say step by step what a question about these documents would cost.
@@ -97,13 +100,14 @@ def fit(
         answer_tokens: The longest answer.
         budget_s: Seconds of reading that one question may cost.
         memory: What the model takes, if known.
+        documents_without_text: How many documents were asked about and are not among the sources.
         cancelled: Asked often; once it says True nothing more comes.
 
     Raises:
         ContextExceeded: If the settings leave no room for a document.
     """
     limit = window_limit(backend, window, answer_tokens)
-    ledger = _Ledger(sources, backend, limit, budget_s, memory)
+    ledger = _Ledger(sources, backend, limit, budget_s, memory, documents_without_text)
     reported = time.monotonic()
     for source in sources:
         before = ledger.tokens
@@ -130,10 +134,16 @@ class _Ledger:
     """What has been counted."""
 
     def __init__(
-        self, sources: Sequence[Source], backend: Backend, limit: int, budget_s: float, memory: Memory | None
+        self,
+        sources: Sequence[Source],
+        backend: Backend,
+        limit: int,
+        budget_s: float,
+        memory: Memory | None,
+        documents_without_text: int,
     ) -> None:
         self._sources, self._backend, self._limit = sources, backend, limit
-        self._budget_s, self._memory = budget_s, memory
+        self._budget_s, self._memory, self._without_text = budget_s, memory, documents_without_text
         self._preamble = Prompts(backend.template, backend.tokenizer).preamble
         self._speed = backend.reading_speed
         self.tokens = 0
@@ -166,6 +176,7 @@ class _Ledger:
         memory = self._memory
         return Fit(
             documents=len(self._sources),
+            documents_without_text=self._without_text,
             pages=sum(source.pages_total for source in self._sources),
             pages_counted=sum(len(source.page_tokens.get(fingerprint, ())) for source in self._sources),
             tokens=self.tokens,

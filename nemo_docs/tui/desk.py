@@ -53,6 +53,7 @@ class Desk:
         self.configuration = configuration
         self._lock = threading.Lock()
         self._loading = threading.Lock()
+        self._opening = threading.Lock()
         self._backend: LocalBackend | None = None
         self._sources: dict[str, tuple[str, Source]] = {}
         """By handle: the version and how much of it was there, and its texts. Older ones are let go."""
@@ -207,6 +208,7 @@ class Desk:
         settings = self.configuration.settings
         with self.reader() as library:
             sources = self.sources(library, handles)
+            asked = sum(1 for each in library.documents() if not handles or each.handle in handles)
         if cancelled():
             return
         yield from fit(
@@ -216,6 +218,7 @@ class Desk:
             answer_tokens=settings.answer_tokens,
             budget_s=settings.budget,
             memory=self._memory(),
+            documents_without_text=max(0, asked - len(sources)),
             cancelled=cancelled,
         )
 
@@ -237,10 +240,9 @@ class Desk:
         from nemo_docs.library import ingest
         from nemo_docs.library.store import Library
 
-        with (
-            Library(self.configuration.paths.library) as library,
-            closing(ingest.add(library, paths, password=password)) as events,
-        ):
+        with self._opening:  # the first makes the library; another that switches its journal meanwhile is refused
+            opened = Library(self.configuration.paths.library)
+        with opened as library, closing(ingest.add(library, paths, password=password)) as events:
             for event in events:
                 yield event
                 if cancelled():

@@ -38,7 +38,7 @@ class SelectionChanged(Message):
 
 
 class LibraryChanged(Message):
-    """Documents were added, changed or removed, by this process or another."""
+    """Documents were added, changed, removed or read through the model, by this process or another."""
 
 
 class ReadWanted(Message):

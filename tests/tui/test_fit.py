@@ -18,6 +18,7 @@ from tests.tui.support import until
 
 WHOLE = Fit(
     documents=3,
+    documents_without_text=0,
     pages=312,
     pages_counted=312,
     tokens=98_412,
@@ -49,6 +50,7 @@ def test_a_fit_is_told_in_plain_words() -> None:
     assert "42% read already · 2 min to read the rest" in told(replace(WHOLE, tokens_cached=41_333, seconds=120.0))
     assert "all of it read already" in told(replace(WHOLE, tokens_cached=98_412, seconds=0.0))
     assert "speed not measured yet" in told(replace(WHOLE, seconds=None))
+    assert told(replace(WHOLE, documents_without_text=2)).startswith("3 documents (2 more without text), 312 pages")
     assert "counting" in told(replace(WHOLE, windows=0, is_whole=False, pages_counted=64))
 
 

@@ -8,6 +8,7 @@ from textual.widgets import Static
 
 from nemo_docs.settings import load
 from nemo_docs.tui.jobs.work import Adding
+from nemo_docs.tui.messages import LibraryChanged
 from nemo_docs.tui.screens.confirm import ConfirmScreen
 from nemo_docs.tui.widgets.job_list import MOST_INGESTS, JobList
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
@@ -141,11 +142,12 @@ async def test_documents_are_read_through_the_model_with_progress(
     monkeypatch.setenv("NEMO_DOCS_MODEL", str(tiny_folder))
     monkeypatch.setenv("NEMO_DOCS_IN_PROCESS", "true")
     handle = shelve(tmp_path, {"notes.txt": "Everyone has the right to rest. " * 40})["notes.txt"]
-    async with alone(JobList) as (pilot, jobs, _):
+    async with alone(JobList) as (pilot, jobs, posted):
         jobs.read([handle])
         (row,) = jobs.rows
         await until(pilot, lambda: row.stage in (Stage.DONE, Stage.FAILED))
         assert said(row, "title") == "✓ Reading notes.txt"
+        await until(pilot, lambda: any(isinstance(each, LibraryChanged) for each in posted))
         last = await asyncio.to_thread(lambda: list(jobs.desk.fit([handle], lambda: False))[-1])
         assert last.tokens_cached == last.tokens > 0
 

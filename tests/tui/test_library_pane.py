@@ -10,8 +10,11 @@ from nemo_docs.answering.fit import Share
 from nemo_docs.library.records import Document, VersionStatus
 from nemo_docs.library.store import Library
 from nemo_docs.settings import load
+from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.messages import DocumentOpened, LibraryChanged, PathsDropped, ReadWanted, SelectionChanged
+from nemo_docs.tui.widgets.conversation import Conversation
 from nemo_docs.tui.widgets.document_list import DocumentList, Entry, Heading
+from nemo_docs.tui.widgets.job_row import JobRow
 from nemo_docs.tui.widgets.library_pane import ALONE, LibraryPane, rows_of
 from nemo_docs.tui.widgets.welcome import Welcome
 from tests.tui.alone import alone
@@ -60,7 +63,7 @@ async def test_documents_are_told_with_their_facts(tmp_path: Path, size: tuple[i
         assert "50% read" in text
         assert "de" in text
         await until(pilot, lambda: len(drawn(pane)) == (3 if size[0] > 100 else 6))
-        assert said(pane, "scope") == "Questions are about the whole library."
+        assert said(pane, "scope") == "Asking the whole library"
 
 
 @pytest.mark.asyncio
@@ -73,11 +76,11 @@ async def test_what_is_selected_is_what_a_question_is_about(tmp_path: Path) -> N
         first, second, *_ = sorted(handles.values())
         await until(pilot, lambda: selections(posted)[-1:] == [(first, second)])
         assert pane.selected == (first, second)
-        assert said(pane, "scope").startswith("Questions are about 2 documents, ")
+        assert said(pane, "scope").startswith("Asking 2 documents, ")
         assert [line[1] for line in drawn(pane)[::2]] == ["●", "●", "○"]
         await pilot.press("a")
         await until(pilot, lambda: selections(posted)[-1] == ())
-        assert said(pane, "scope") == "Questions are about the whole library."
+        assert said(pane, "scope") == "Asking the whole library"
 
 
 @pytest.mark.asyncio
@@ -239,10 +242,23 @@ async def test_two_thousand_documents_with_any_titles_stay_within_their_columns(
 @pytest.mark.asyncio
 async def test_the_welcome_offers_the_samples_and_says_what_nemo_needs() -> None:
     async with alone(Welcome) as (pilot, welcome, posted):
-        await until(pilot, lambda: welcome.query_one("#samples").region.height)
-        assert "24.5 GB of memory" in str(welcome.query_one("#welcome-large", Static).content)
+        large = welcome.query_one("#welcome-large", Static)
+        await until(pilot, lambda: "24.5 GB of memory" in str(large.content))
         assert str(welcome.query_one("#welcome-model", Static).content)
         await pilot.click("#samples")
         await until(pilot, lambda: any(isinstance(m, PathsDropped) for m in posted))
         (dropped,) = (m for m in posted if isinstance(m, PathsDropped))
         assert dropped.paths[0].endswith("samples")
+
+
+@pytest.mark.asyncio
+async def test_from_the_welcome_the_samples_come_into_the_library() -> None:
+    app = NemoDocsApp(load())
+    async with app.run_test(size=(80, 24)) as pilot:
+        welcome, pane = app.screen.query_one(Welcome), app.screen.query_one(LibraryPane)
+        await until(pilot, lambda: welcome.display and welcome.query_one("#samples").region.height)
+        await pilot.click("#samples")
+        await until(pilot, lambda: len(pane.documents) == 11)
+        await until(pilot, lambda: not welcome.display and app.screen.query_one(Conversation).display)
+        await until(pilot, lambda: not any(row.is_active for row in app.screen.query(JobRow)))
+        assert all(each.status is VersionStatus.COMPLETE for each in pane.desk.documents())

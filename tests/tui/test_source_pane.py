@@ -167,17 +167,17 @@ async def test_search_walks_matches_over_pages_and_back_to_the_first(tmp_path: P
         await until(pilot, lambda: pane.is_settled)
         pane.focus()
         await pilot.press("slash", *"supplier shall", "enter")
-        await until(pilot, lambda: said(pane, "where") == "page 1 of 3 · “supplier shall”: 1 of 2")
+        await until(pilot, lambda: said(pane, "where") == "page 1 of 3 · 1 of 2: “supplier shall”")
         assert reversed_text(pane).split() == ["Supplier", "shall"]
         await pilot.press("n")
-        await until(pilot, lambda: said(pane, "where") == "page 2 of 3 · “supplier shall”: 2 of 2")
+        await until(pilot, lambda: said(pane, "where") == "page 2 of 3 · 2 of 2: “supplier shall”")
         assert reversed_text(pane).split() == ["Supplier", "shall"]
         await pilot.press("n")
-        await until(pilot, lambda: said(pane, "where") == "page 1 of 3 · “supplier shall”: 1 of 2")
+        await until(pilot, lambda: said(pane, "where") == "page 1 of 3 · 1 of 2: “supplier shall”")
         await pilot.press("slash", *"resiliation", "enter")
         await until(pilot, lambda: "Résiliation" in reversed_text(pane))
         await pilot.press("slash", *"nowhere", "enter")
-        await until(pilot, lambda: said(pane, "where").endswith("“nowhere”: not found"))
+        await until(pilot, lambda: said(pane, "where").endswith("not found: “nowhere”"))
 
 
 @pytest.mark.asyncio
@@ -234,3 +234,17 @@ async def test_right_to_left_lines_stand_at_the_right(tmp_path: Path) -> None:
         await until(pilot, lambda: pane.is_settled and any(drawn(pane)))
         view = pane.query_one(PageView)
         assert cell_len(drawn(pane)[0]) == view.scrollable_content_region.width
+
+
+@pytest.mark.asyncio
+async def test_a_lit_span_is_scrolled_into_view_whole(tmp_path: Path) -> None:
+    text = "\n".join(f"line {number} of the page" for number in range(200))
+    handle = shelve(tmp_path, {"long.txt": text})["long.txt"]
+    pages = page_texts(handle)
+    number, page = next((number, page) for number, page in pages.items() if "line 90 of" in page)
+    words = page[page.index("line 90 of") : page.index("line 95 of")].rstrip()
+    async with alone(SourcePane) as (pilot, pane, _):
+        pane.show_citation(cite(handle, pages, (number, words)))
+        await until(pilot, lambda: pane.is_settled and "line 90 of" in reversed_text(pane))
+        assert "line 94 of the page" in reversed_text(pane)
+        assert any("line 89 of" in line for line in drawn(pane))

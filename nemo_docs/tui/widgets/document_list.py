@@ -150,9 +150,9 @@ class DocumentList(ScrollView, inherit_bindings=False):
             top, height = self._tops[self._cursor], self.scrollable_content_region.height
             last = top + (0 if self._is_wide or isinstance(self.row, Heading) else 1)
             if top < self.scroll_offset.y:
-                self.scroll_to(y=top, animate=False)
+                self.scroll_to(y=top, animate=False, force=True)
             elif last >= self.scroll_offset.y + height:
-                self.scroll_to(y=last - height + 1, animate=False)
+                self.scroll_to(y=last - height + 1, animate=False, force=True)
         self.refresh()
 
     def action_scroll_up(self) -> None:

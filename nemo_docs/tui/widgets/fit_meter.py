@@ -118,7 +118,8 @@ class FitMeter(Static):
 
 def parts(fit: Fit, *, is_library: bool) -> list[str]:
     """A fit in plain words, the most telling first."""
-    scope = f"{counted(fit.documents, 'document')}, {counted(fit.pages, 'page')}"
+    empty = f" ({fit.documents_without_text:,} more without text)" if fit.documents_without_text else ""
+    scope = f"{counted(fit.documents, 'document')}{empty}, {counted(fit.pages, 'page')}"
     told = [f"whole library: {scope}" if is_library else scope]
     if not fit.windows:
         return [*told, f"{short_number(fit.tokens)} tokens on {counted(fit.pages_counted, 'page')}, counting"]

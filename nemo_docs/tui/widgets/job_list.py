@@ -104,9 +104,8 @@ class JobList(VerticalScroll, can_focus=False):
         """Let the next begin, and what went well go away."""
         message.stop()
         row = message.row
-        if isinstance(row.work, Adding):
-            self.post_message(LibraryChanged())
-            self._start_next()
+        self.post_message(LibraryChanged())  # or how much of it is read
+        self._start_next()
         if row.stage is not Stage.FAILED:
             self.set_timer(FADE_S, row.dismiss)
 

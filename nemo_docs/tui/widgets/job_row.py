@@ -104,6 +104,7 @@ class JobRow(Widget, can_focus=True):
         self.stage = Stage.WAITING
         self.error: NemoDocsError | None = None
         self._files = 0
+        self._is_on_screen = False
         self._job: Job[Any] | None = None
 
     def compose(self) -> ComposeResult:
@@ -115,15 +116,24 @@ class JobRow(Widget, can_focus=True):
         yield Control("type the password", "give_password", id="password")
 
     def on_mount(self) -> None:
-        """Show it as it is."""
+        """Show it as it is, and begin."""
+        self._is_on_screen = True
+        if self._job:
+            self._job.start()
         self.draw()
+
+    def _begin(self, job: Job[Any]) -> None:
+        """Start a job once there is a queue for its messages: a thread that makes one races with the screen's own."""
+        self._job = job
+        if self._is_on_screen:
+            job.start()
 
     # its life
 
     def count(self, files: Callable[[Cancelled], Iterator[int]]) -> None:
         """Count the files first."""
         self.stage = Stage.COUNTING
-        self._job = Job(self, "counting files", files).start()
+        self._begin(Job(self, "counting files", files))
 
     def wait(self) -> None:
         """Wait for others to end."""
@@ -133,7 +143,7 @@ class JobRow(Widget, can_focus=True):
     def run_work(self) -> None:
         """Begin."""
         self.stage = Stage.RUNNING
-        self._job = Job(self, self.work.title, self.work.events).start()
+        self._begin(Job(self, self.work.title, self.work.events))
         self.draw()
 
     def action_stop_job(self) -> None:

@@ -199,9 +199,9 @@ class LibraryPane(Widget):
         scope.display = bool(self.documents)
         if self._selected:
             pages = sum(document.pages for document in self.documents if document.handle in self._selected)
-            said = f"Questions are about {counted(len(self._selected), 'document')}, {counted(pages, 'page')}."
+            said = f"Asking {counted(len(self._selected), 'document')}, {counted(pages, 'page')}"
         else:
-            said = "Questions are about the whole library."
+            said = "Asking the whole library"
         scope.update(Content(said))
 
     # selecting

@@ -54,14 +54,14 @@ class PageView(ScrollView, inherit_bindings=False):
         self._text = ""
         self._lines: list[Line] = []
         self._lights: tuple[Light, ...] = ()
-        self._goal: int | None = None
+        self._goal: tuple[int, int] | None = None  # characters that are to be seen
         self._wanted = ("", 0)
         self._job: Job[list[Line]] | None = None
 
     def show_text(self, text: str, lights: Sequence[Light] = ()) -> None:
         """Show a page from its strong light, else from its top."""
         self._light(lights)
-        self._goal = self._goal or 0
+        self._goal = self._goal or (0, 0)
         self._lay_out(text)
 
     def show_lights(self, lights: Sequence[Light]) -> None:
@@ -77,12 +77,13 @@ class PageView(ScrollView, inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         """Cut the lines anew and keep the place."""
         if self._goal is None and self._lines:
-            self._goal = self._lines[min(self.scroll_offset.y, len(self._lines) - 1)].start
+            top = self._lines[min(self.scroll_offset.y, len(self._lines) - 1)].start
+            self._goal = (top, top)
         self._lay_out(self._wanted[0])
 
     def _light(self, lights: Sequence[Light]) -> None:
         self._lights = tuple(lights)
-        self._goal = next((light.start for light in lights if light.is_strong), None)
+        self._goal = next(((light.start, light.end) for light in lights if light.is_strong), None)
         self.refresh()
 
     def _lay_out(self, text: str) -> None:
@@ -124,11 +125,13 @@ class PageView(ScrollView, inherit_bindings=False):
     def _scroll_to_goal(self) -> None:
         if self._goal is None or not self._lines or self._job:
             return
-        line = line_at(self._lines, self._goal)
+        first, last = line_at(self._lines, self._goal[0]), line_at(self._lines, max(self._goal[0], self._goal[1] - 1))
         self._goal = None
-        height = self.scrollable_content_region.height
-        if not self.scroll_offset.y <= line < self.scroll_offset.y + height - 1 or line == 0:
-            self.scroll_to(y=max(0, line - height // 3), animate=False)
+        top, height = self.scroll_offset.y, self.scrollable_content_region.height
+        if first and top <= first and last < top + height:
+            return
+        above = min(height // 3, max(0, height - 1 - (last - first)))  # lines of context, where there is room for them
+        self.scroll_to(y=max(0, first - above), animate=False, force=True)
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""

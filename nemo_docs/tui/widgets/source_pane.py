@@ -23,7 +23,7 @@ from nemo_docs.answering.events import Citation
 from nemo_docs.library.records import Document
 from nemo_docs.plain import printable
 from nemo_docs.tui.bindings import bindings_of
-from nemo_docs.tui.cells import fitted, one_line
+from nemo_docs.tui.cells import one_line
 from nemo_docs.tui.desk import Desk, Leaf
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import CopyWanted
@@ -213,9 +213,9 @@ class SourcePane(Widget):
             part = f", part {self._at + 1} of {count}" if count > 1 else ""
             where += f" · quote [{self._citation.marker}]{part}"
         elif self._query:
-            words = fitted(self._query, 24)
             number = f"{self._at + 1:,} of {count:,}{'+' if count >= MOST_MATCHES else ''}"
-            where += f" · “{words}”: {number if count else 'searching' if self._searching else 'not found'}"
+            found = number if count else "searching" if self._searching else "not found"
+            where += f" · {found}: “{one_line(self._query)}”"
         self.query_one("#source-where", Static).update(Content(where))
         self.query_one(PageBar).show_pages(leaf.number, leaf.document.pages, {p.page for p in self._places})
 

@@ -47,6 +47,8 @@ class Welcome(VerticalScroll, can_focus=False):
     DEFAULT_CSS = """
     Welcome {
         padding: 1 3;
+        scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;  /* what can be clicked must not move when more becomes known */
         & Static { margin-bottom: 1; }
         & #welcome-title { text-style: bold; color: $primary; }
         & Control { color: $primary; margin-bottom: 0; }
@@ -59,6 +61,7 @@ class Welcome(VerticalScroll, can_focus=False):
         super().__init__(id="welcome")
         self.desk = desk
         self._samples = ""
+        self._are_samples_wanted = False  # before it is known where they are
         self._job: Job[Machine] | None = None
 
     def compose(self) -> ComposeResult:
@@ -69,13 +72,12 @@ class Welcome(VerticalScroll, can_focus=False):
             "machine and never leave it. Then ask: the answer comes with quotes, and each quote with its page."
         )
         yield Control("▸ Choose files", "add_files", id="choose")
-        yield Control("▸ Try it with the samples, in eleven languages", "add_samples", id="samples")
+        yield Control("▸ Try it with the samples", "add_samples", id="samples")
         yield Static(id="welcome-model", markup=False)
         yield Static(id="welcome-large", classes="muted", markup=False)
 
     def on_mount(self) -> None:
         """Find out about the machine."""
-        self.query_one("#samples").display = False
         self._job = Job(self, "looking at the machine", self._look).start()
 
     def _look(self, cancelled: Cancelled) -> Iterator[Machine]:
@@ -89,6 +91,8 @@ class Welcome(VerticalScroll, can_focus=False):
             self.query_one("#welcome-model", Static).update(Content(printable(machine.model)))
             self.query_one("#welcome-large", Static).update(Content(printable(machine.large)))
             self.query_one("#samples").display = bool(machine.samples)
+            if self._are_samples_wanted and self._samples:
+                self.post_message(PathsDropped([self._samples]))
 
     def on_job_ended(self, message: JobEnded) -> None:
         """Tell what could not be found out."""
@@ -100,6 +104,8 @@ class Welcome(VerticalScroll, can_focus=False):
         """Add the samples."""
         if self._samples:
             self.post_message(PathsDropped([self._samples]))
+        else:
+            self._are_samples_wanted = True
 
 
 def _samples() -> str:
