@@ -53,10 +53,10 @@ THEMES = (
 KEYS = "keys"
 """The table of the file that gives actions other keys; `keys.<action>` is the name of one of its settings."""
 
-NEEDS_RESTART = frozenset(
+MODEL_SETTINGS = frozenset(
     {"device", "engine_idle", "in_process", "kv_memory", "model", "models_folder", "precision", "threads"}
 )
-"""Settings of the engine: a change holds when it is next started. The others hold from the next question on."""
+"""Those that decide what answers: after a change the next question opens the model anew."""
 
 
 class Kind(Protocol):

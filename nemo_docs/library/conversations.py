@@ -148,6 +148,7 @@ class Conversations:
                     scope=tuple(json.loads(row["scope"])),
                     state=TurnState(row["state"]),
                     answer=None if row["answer"] is None else json.loads(row["answer"]),
+                    documents=_documents(execute, row["id"]),
                     removed=_removed(execute, row["id"]),
                 )
                 for row in rows
@@ -177,6 +178,12 @@ def _begin(execute: Callable[..., Any], question: str, now: str) -> int:
 def _link(execute: Callable[..., Any], turn: int, handles: Iterable[str]) -> None:
     for handle in handles:
         execute("INSERT OR IGNORE INTO turn_documents (turn, handle) VALUES (?, ?)", (turn, handle))
+
+
+def _documents(execute: Callable[..., Any], turn: int) -> tuple[str, ...]:
+    """Handles of the documents behind a turn, in order."""
+    rows = execute("SELECT handle FROM turn_documents WHERE turn = ? ORDER BY length(handle), handle", (turn,))
+    return tuple(row["handle"] for row in rows)
 
 
 def _removed(execute: Callable[..., Any], turn: int) -> tuple[str, ...]:

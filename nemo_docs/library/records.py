@@ -209,7 +209,8 @@ class Turn:
         scope: Handles of the documents that it was about; empty for the whole library.
         state: What became of it.
         answer: The answer event as `--json` writes it, as far as it came; None where there is none.
-        removed: Handles of the documents that the answer came from and that the library no longer has.
+        documents: Handles of the documents that the answer came from.
+        removed: Those of them that the library no longer has.
     """
 
     id: TurnId
@@ -219,4 +220,5 @@ class Turn:
     scope: tuple[str, ...]
     state: TurnState
     answer: dict[str, Any] | None
+    documents: tuple[str, ...]
     removed: tuple[str, ...]

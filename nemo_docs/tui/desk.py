@@ -7,13 +7,14 @@ belongs to one thread and reading costs a millisecond. Texts of documents are ke
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from nemo_docs.library.conversations import Conversations
 from nemo_docs.library.reader import LibraryReader
-from nemo_docs.library.records import Document, Page, PageText
+from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId
 from nemo_docs.settings import Configuration
 
 if TYPE_CHECKING:
@@ -50,13 +51,29 @@ class Desk:
     """
 
     def __init__(self, configuration: Configuration) -> None:
-        self.configuration = configuration
+        self._configuration = configuration
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._opening = threading.Lock()
         self._backend: LocalBackend | None = None
+        self._conversation: int | None = None
+        """The one that questions go on; None begins another."""
         self._sources: dict[str, tuple[str, Source]] = {}
         """By handle: the version and how much of it was there, and its texts. Older ones are let go."""
+
+    @property
+    def configuration(self) -> Configuration:
+        """The settings and where they came from. New ones hold from the next question on, another model too."""
+        return self._configuration
+
+    @configuration.setter
+    def configuration(self, configuration: Configuration) -> None:
+        from nemo_docs.settings import MODEL_SETTINGS
+
+        with self._lock:
+            before, self._configuration = self._configuration.settings, configuration
+            if any(getattr(before, name) != getattr(configuration.settings, name) for name in MODEL_SETTINGS):
+                self._backend = None
 
     def reader(self) -> LibraryReader:
         """The library, opened for the calling thread.
@@ -147,7 +164,7 @@ class Desk:
             self._sources.pop(gone, None)
         documents = [each for each in there if not handles or each.handle in handles]
         if not documents:
-            raise NothingFound("The library is empty.", hint="Drop a file on this window, or press ctrl+o.")
+            raise NothingFound("The library is empty.", hint="Drop a file on this window, or type its path.")
         found = []
         for document in documents:
             state = f"{document.sha256} {document.pages_read}"
@@ -167,8 +184,67 @@ class Desk:
             raise NothingFound("None of these documents holds any text.", hint="Choose others.")
         return found
 
-    def ask(self, question: str, handles: Sequence[str], cancelled: Cancelled) -> Iterator[AnswerEvent]:
-        """Answer a question about some documents, or all where none is named."""
+    def keep_question(self, question: str, handles: Sequence[str]) -> TurnId:
+        """Keep a question in the conversation, before it is answered.
+
+        Raises:
+            LibraryError: If it cannot be written.
+        """
+        with self._lock:
+            kept = self._conversations().begin_turn(self._conversation, question, handles)
+            self._conversation = kept.conversation
+        return kept
+
+    def kept_turns(self) -> list[Turn]:
+        """The conversation that was last worked on, which goes on from here."""
+        conversations = self._conversations()
+        with self._lock:
+            self._conversation = conversations.latest()
+            return [] if self._conversation is None else conversations.turns(self._conversation)
+
+    def begin_conversation(self) -> None:
+        """Let the next question begin another conversation; this one stays in the library."""
+        with self._lock:
+            self._conversation = None
+
+    def forget_conversation(self) -> None:
+        """Delete the conversation, questions, answers and all.
+
+        Raises:
+            LibraryError: If it cannot be written.
+        """
+        with self._lock:
+            if self._conversation is not None:
+                self._conversations().forget(self._conversation)
+            self._conversation = None
+
+    def _conversations(self) -> Conversations:
+        return Conversations(self.configuration.paths.library)
+
+    def ask(
+        self, question: str, handles: Sequence[str], cancelled: Cancelled, kept_as: TurnId | None = None
+    ) -> Iterator[AnswerEvent]:
+        """Answer a question about some documents, or all where none is named.
+
+        Args:
+            question: What to answer.
+            handles: Documents; none means all.
+            cancelled: Whether the answer is no longer wanted.
+            kept_as: The question as it was kept, so that its answer is, too.
+        """
+        from nemo_docs.answering.keeping import kept
+
+        events = self._answered(question, handles, cancelled)
+        if kept_as is None:
+            yield from events
+            return
+
+        def finish(answer: Mapping[str, Any] | None, state: str, read: tuple[str, ...]) -> None:
+            self._conversations().finish_turn(kept_as, answer, state, read=read)
+
+        yield from kept(events, finish)
+
+    def _answered(self, question: str, handles: Sequence[str], cancelled: Cancelled) -> Iterator[AnswerEvent]:
         from nemo_docs.answering.ask import Options, ask
         from nemo_docs.answering.gather import searched
         from nemo_docs.engine.protocol import Sampling

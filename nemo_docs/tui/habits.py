@@ -13,6 +13,7 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.signal import Signal
 from textual.widget import Widget
 
 from nemo_docs.actions import Pane
@@ -51,6 +52,8 @@ class Habits(App[None]):
     def __init__(self, desk: Desk) -> None:
         super().__init__()
         self.desk = desk
+        self.configuration_signal: Signal[Configuration] = Signal(self, "configuration")
+        """Tells of settings that hold from now on."""
         for theme in OWN_THEMES:
             self.register_theme(theme)
         self._apply(desk.configuration)
@@ -75,6 +78,7 @@ class Habits(App[None]):
         """Let changed settings hold from now on."""
         self.desk.configuration = configuration
         self._apply(configuration)
+        self.configuration_signal.publish(configuration)
         for screen in self.screen_stack:
             for widget in screen.walk_children(Widget):
                 widget.refresh()  # lines are kept as the filters left them

@@ -62,11 +62,11 @@ class SharesCounted(Message):
 
 
 class LibraryShown(Message):
-    """It is known how many documents there are."""
+    """It is known which documents there are, by their handles."""
 
-    def __init__(self, documents: int) -> None:
+    def __init__(self, handles: Sequence[str]) -> None:
         super().__init__()
-        self.documents = documents
+        self.handles = tuple(handles)
 
 
 class DocumentOpened(Message):
@@ -89,6 +89,10 @@ class CitationShown(Message):
     def __init__(self, citation: Citation, siblings: Sequence[Citation] = (), *, is_chosen: bool = True) -> None:
         super().__init__()
         self.citation, self.siblings, self.is_chosen = citation, tuple(siblings), is_chosen
+
+
+class ConversationChanged(Message):
+    """There are turns where there were none, none where there were some, or another one is over."""
 
 
 class QuestionEdited(Message):

@@ -10,6 +10,9 @@ from textual.pilot import Pilot
 
 from nemo_docs.answering.events import Answer, Citation, Coverage, Span, Timing
 from nemo_docs.library.reader import LibraryReader
+from nemo_docs.library.records import Turn as Kept
+from nemo_docs.library.records import TurnId
+from nemo_docs.library.records import TurnState as KeptState
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.messages import CitationShown, CopyWanted
 from nemo_docs.tui.widgets.conversation import Conversation
@@ -73,7 +76,8 @@ async def restored(
     pilot: Pilot[None], text: str, *quotes: str, question: str = "Why?", title: str = "lease.txt"
 ) -> Turn:
     conversation = conversation_of(pilot.app)
-    await conversation.restore([(question, kept(text, *quotes, title=title, question=question))])
+    answer = kept(text, *quotes, title=title, question=question)
+    await conversation.restore([Kept(TurnId(1, 1), 1, "", question, (), KeptState.ANSWERED, answer, ("a",), ())])
     await pilot.pause()
     return conversation.turns[-1]
 

@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
-from nemo_docs.settings import NEEDS_RESTART, load, names
+from nemo_docs.settings import MODEL_SETTINGS, load, names
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.bidi import OrderingFilter
 from nemo_docs.tui.screens.settings import SettingsScreen
@@ -123,7 +123,7 @@ async def test_settings_of_the_engine_say_when_they_hold() -> None:
         screen = await opened(app, pilot)
         for name in ("device", "seed"):
             screen.query_one(OptionList).highlighted = names().index(name)
-            expected = "A change holds when the engine is next started." if name in NEEDS_RESTART else ""
+            expected = "The next question opens the model anew." if name in MODEL_SETTINGS else ""
             await until(pilot, lambda expected=expected: note(screen) == expected)
 
 

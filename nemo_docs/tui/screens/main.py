@@ -20,11 +20,14 @@ from textual.widgets import Footer, TextArea
 
 from nemo_docs.actions import ACTIONS, Action, Pane
 from nemo_docs.plain import printable
+from nemo_docs.settings import Configuration
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import (
     CitationShown,
+    ConversationChanged,
     CopyWanted,
     DocumentOpened,
     LibraryChanged,
@@ -51,7 +54,9 @@ if TYPE_CHECKING:
     from nemo_docs.tui.clipboard import Copied
 
 NARROW, WIDE = "-narrow", "-wide"
-SCREEN_ACTIONS = frozenset({"cancel", "focus_library", "focus_conversation", "focus_source", "focus_prompt"})
+SCREEN_ACTIONS = frozenset(
+    {"cancel", "focus_library", "focus_conversation", "focus_source", "focus_prompt", "new_conversation"}
+)
 """Of those that work everywhere, the ones that are about the panes; the app carries out the others."""
 THREE_PANES = 110
 """Columns from which all three have room."""
@@ -75,6 +80,8 @@ class MainScreen(Screen[None]):
         """The one that a narrow terminal shows, if it is wanted."""
         self._warm_up: Job[None] | None = None
         self._is_prompt_empty = True
+        self._is_empty = False
+        """Whether the library is known to hold nothing."""
 
     def compose(self) -> ComposeResult:
         """Three panes, the prompt below the middle one."""
@@ -102,8 +109,15 @@ class MainScreen(Screen[None]):
         self._fit = self.query_one(FitMeter)
         self._title = self.query_one(TitleLine)
         self._welcome = self.query_one(Welcome)
-        self._show_welcome(is_empty=False)
+        self._show_welcome()
         self._arrange()
+        if isinstance(self.app, Habits):
+            self.app.configuration_signal.subscribe(self, self._take_configuration)
+
+    def _take_configuration(self, configuration: Configuration) -> None:
+        self._title.model = configuration.settings.model
+        self._title.engine = EngineState.ASLEEP
+        self._fit.show_fit(self._library.selected)
 
     def on_resize(self) -> None:
         """Other panes may have room now."""
@@ -133,8 +147,8 @@ class MainScreen(Screen[None]):
     async def on_question_asked(self, message: QuestionAsked) -> None:
         """Ask it about what is selected."""
         self._warm()
-        self._show_welcome(is_empty=False)
         await self._conversation.ask(message.question, self._library.selected)
+        self._show_welcome()
 
     def on_question_edited(self, message: QuestionEdited) -> None:
         """Put it into the prompt."""
@@ -157,12 +171,19 @@ class MainScreen(Screen[None]):
         self._library.reload()
         self._fit.show_fit(self._library.selected)
 
-    def on_library_shown(self, message: LibraryShown) -> None:
-        """Say what to do where there is nothing yet."""
-        self._show_welcome(is_empty=not message.documents)
+    async def on_library_shown(self, message: LibraryShown) -> None:
+        """Say what to do where there is nothing yet; let answers go whose documents have gone."""
+        self._is_empty = not message.handles
+        self._show_welcome()
+        await self._conversation.lose(message.handles)
 
-    def _show_welcome(self, *, is_empty: bool) -> None:
-        self._welcome.display = is_empty and not self._conversation.turns
+    def on_conversation_changed(self, message: ConversationChanged) -> None:
+        """What was read for an answer need not be read again."""
+        self._show_welcome()
+        self._fit.show_fit(self._library.selected)
+
+    def _show_welcome(self) -> None:
+        self._welcome.display = self._is_empty and not self._conversation.turns
         self._conversation.display = not self._welcome.display
 
     def on_shares_counted(self, message: SharesCounted) -> None:
@@ -245,6 +266,11 @@ class MainScreen(Screen[None]):
 
     def action_focus_prompt(self) -> None:
         """Go to the prompt."""
+        self._prompt.focus()
+
+    async def action_new_conversation(self) -> None:
+        """Begin another conversation."""
+        await self._conversation.begin_anew()
         self._prompt.focus()
 
     def action_toggle_pane(self, name: str) -> None:

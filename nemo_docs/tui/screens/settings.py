@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 
 from nemo_docs.errors import SettingsError
 from nemo_docs.plain import printable
-from nemo_docs.settings import NEEDS_RESTART, Choice, Configuration, check, help_of, kind_of, names, shown, value_of
+from nemo_docs.settings import MODEL_SETTINGS, Choice, Configuration, check, help_of, kind_of, names, shown, value_of
 from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 from nemo_docs.tui.screens.dialog import Dialog
@@ -127,7 +127,7 @@ class SettingsScreen(Dialog[None]):
             return f"{origin} is set in the environment and wins over the file."
         if origin.startswith("option "):
             return f"The {origin} of this run wins over the file."
-        return "A change holds when the engine is next started." if self._setting in NEEDS_RESTART else ""
+        return "The next question opens the model anew." if self._setting in MODEL_SETTINGS else ""
 
     def _check(self, text: str) -> bool:
         try:

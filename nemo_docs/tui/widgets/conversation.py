@@ -6,8 +6,8 @@ stays at the end while things are added, unless the user has scrolled away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterator, Sequence
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -16,14 +16,18 @@ from textual.widgets import Static
 
 from nemo_docs.actions import Pane
 from nemo_docs.answering.events import Citation
+from nemo_docs.library.records import Turn as Kept
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.copying import copied_answer, copied_citation
 from nemo_docs.tui.desk import Desk
-from nemo_docs.tui.messages import CitationShown, CopyWanted, QuestionAsked, QuestionEdited
+from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
+from nemo_docs.tui.messages import CitationShown, ConversationChanged, CopyWanted, QuestionAsked, QuestionEdited
 from nemo_docs.tui.widgets.quote_block import QuoteBlock
 from nemo_docs.tui.widgets.turn import Question, Turn, TurnState
 from nemo_docs.tui.widgets.turn_menu import TurnMenu
 
+SHOWN_AGAIN = 30
+"""Turns of the last conversation that are shown at start; the others are kept."""
 WELCOME = """\
 Ask a question below. The answer quotes your documents word for word, \
 and each quote is shown where it stands.
@@ -65,8 +69,26 @@ class Conversation(VerticalScroll, can_focus=True):
             yield Static(WELCOME, classes="welcome", markup=False)
 
     def on_mount(self) -> None:
-        """Stay at the end."""
+        """Stay at the end; go on with the last conversation."""
         self.anchor()
+        self._opening = Job(self, "opening the conversation", self._kept).start()
+
+    def _kept(self, _cancelled: Cancelled) -> Iterator[list[Kept]]:
+        yield self.desk.kept_turns()[-SHOWN_AGAIN:]
+
+    async def on_job_event(self, message: JobEvent) -> None:
+        """Show what was kept, unless something has been asked meanwhile."""
+        message.stop()
+        if message.job is self._opening and not self.turns:
+            await self.restore(message.event)  # type: ignore[arg-type]  # our job's own
+
+    async def on_job_ended(self, message: JobEnded) -> None:
+        """The conversation is forgotten, or something could not be done."""
+        message.stop()
+        if message.error:
+            self._say(f"{message.error.message} {message.error.hint}")
+        elif message.job is not self._opening:
+            await self.clear()
 
     @property
     def turns(self) -> list[Turn]:
@@ -94,10 +116,34 @@ class Conversation(VerticalScroll, can_focus=True):
         await self._add(Turn(self.desk, question, handles))
         self._start_next()
 
-    async def restore(self, kept: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        """Show turns that were kept: questions, each with its answer's `as_dict`."""
-        for question, answer in kept:
-            await self._add(Turn.from_answer(self.desk, question, answer))
+    async def restore(self, kept: Sequence[Kept]) -> None:
+        """Show turns that were kept."""
+        if kept:
+            await self._turns.query_children(".welcome").remove()
+            await self._turns.mount_all([Turn.from_kept(self.desk, each) for each in kept])
+            self.scroll_end(animate=False)
+            self.post_message(ConversationChanged())
+
+    async def begin_anew(self) -> None:
+        """Let the next question begin another conversation."""
+        self.desk.begin_conversation()
+        await self.clear()
+
+    async def clear(self) -> None:
+        """Show no turn any more; what is under way is stopped."""
+        for turn in self.turns:
+            if not turn.is_over:
+                turn.stop()
+        self._lit = None
+        await self._turns.remove_children()
+        await self._turns.mount(Static(WELCOME, classes="welcome", markup=False))
+        self.post_message(ConversationChanged())
+
+    async def lose(self, present: Collection[str]) -> None:
+        """Take away the answers that came from documents which the library does not have any more."""
+        for turn in self.turns:
+            if gone := sorted(turn.read.difference(present)):
+                await turn.lose(gone)
 
     def cancel(self) -> bool:
         """Stop the answer that is running; once it is stopping, those that wait. Whether there was anything."""
@@ -131,11 +177,12 @@ class Conversation(VerticalScroll, can_focus=True):
         """The next one may begin."""
         message.stop()
         self._start_next()
+        self.post_message(ConversationChanged())
 
     def on_turn_quote_found(self, message: Turn.QuoteFound) -> None:
-        """Light it, unless the user looks at another."""
+        """Light the first one, unless the user looks at another."""
         message.stop()
-        if not self._has_chosen:
+        if not self._has_chosen and message.block is message.turn.blocks[0]:
             self.light(message.block, is_chosen=False)
 
     def on_quote_block_chosen(self, message: QuoteBlock.Chosen) -> None:
@@ -189,6 +236,21 @@ class Conversation(VerticalScroll, can_focus=True):
         """Ask the same question about what is selected now."""
         if turn := self.current:
             self.post_message(QuestionAsked(turn.question))
+
+    def action_forget(self) -> None:
+        """Delete the conversation, once the user has said so twice."""
+        from nemo_docs.tui.screens.confirm import ConfirmScreen
+
+        def answered(is_wanted: bool | None) -> None:
+            if is_wanted:
+                Job(self, "forgetting the conversation", self._forget).start()
+
+        detail = "Its questions and answers go; the documents stay."
+        self.app.push_screen(ConfirmScreen("Forget this conversation?", yes="Forget", detail=detail), answered)
+
+    def _forget(self, _cancelled: Cancelled) -> Iterator[None]:
+        self.desk.forget_conversation()
+        yield from ()
 
     def focus_current(self) -> None:
         """Take the focus where actions are about to happen."""

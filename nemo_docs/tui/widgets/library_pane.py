@@ -163,7 +163,7 @@ class LibraryPane(Widget):
         for handle in gone:
             del self._selected[handle]
         self._show()
-        self.post_message(LibraryShown(len(documents)))
+        self.post_message(LibraryShown([document.handle for document in documents]))
         if is_first:
             self._resuming = Job(self, "looking for half read documents", lambda no: stalled(self.desk, no)).start()
         if is_first or gone:

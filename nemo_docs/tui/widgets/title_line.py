@@ -42,19 +42,21 @@ class TitleLine(Widget):
     }
     """
 
+    model: reactive[str] = reactive("")
+    """What answers."""
     engine: reactive[EngineState] = reactive(EngineState.ASLEEP)
     shown: reactive[frozenset[str]] = reactive(frozenset[str]())
     """The side panes that are seen."""
 
     def __init__(self, model: str) -> None:
         super().__init__()
-        self._model = printable(model)
+        self.set_reactive(TitleLine.model, model)
 
     def render(self) -> Content:
         """Names at the left, the model at the right, cut where there is no room."""
         left = Content.assemble(("nemo-docs", "bold $text"), "   ", self._tab("library"), "  ", self._tab("source"))
         room = max(0, self.content_size.width - left.cell_length)
-        right = Content(f"  {self._model} · {self.engine}").truncate(room, ellipsis=True)
+        right = Content(f"  {printable(self.model)} · {self.engine}").truncate(room, ellipsis=True)
         return Content.assemble(left, " " * (room - right.cell_length), right)
 
     def _tab(self, name: str) -> Content:

@@ -6,11 +6,11 @@ once showing is slow, as it is for a very long answer: drawing never takes more 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -33,6 +33,8 @@ from nemo_docs.answering.events import (
     Warn,
 )
 from nemo_docs.errors import NemoDocsError
+from nemo_docs.library.records import Turn as Kept
+from nemo_docs.library.records import TurnId
 from nemo_docs.plain import printable
 from nemo_docs.tui.coalesce import coalesced
 from nemo_docs.tui.desk import Desk
@@ -53,6 +55,10 @@ ENDINGS = {
     "cancelled": "Stopped. What was found until then is kept.",
 }
 """What to tell of an answer that did not end by itself, where no warning has told it: none is kept with an answer."""
+REMOVED = "The answer went with what it came from: document {} was removed from the library."
+UNANSWERED = "This question was not answered: the program ended before, or the answer failed."
+KEEPING_S = 10.0
+"""That an answer waits for its question to be kept, while another process writes."""
 
 
 class TurnState(StrEnum):
@@ -136,8 +142,14 @@ class Turn(Widget):
         self.question, self.handles = question, tuple(handles)
         self.text = ""
         self.answer: Answer | None = None
+        self.read: frozenset[str] = frozenset()
+        """Handles of the documents that the answer came from."""
         self._desk = desk
         self._job: Job[AnswerEvent] | None = None
+        self._keeping: Job[None] | None = None
+        self._kept_as: TurnId | None = None
+        self._is_over = False
+        """Whether it was over when it was made: kept, and shown again."""
         self._events: list[AnswerEvent] = []
         self._progress: Progress | None = None
         self._plan = self._doing = ""
@@ -147,13 +159,20 @@ class Turn(Widget):
         self._note = Static(classes="note", markup=False)
 
     @classmethod
-    def from_answer(cls, desk: Desk, question: str, answer: Mapping[str, Any]) -> Turn:
-        """A turn that is over, as it was kept: an answer's `as_dict`."""
-        from nemo_docs.tui.stored import answer_of
+    def from_kept(cls, desk: Desk, kept: Kept) -> Turn:
+        """A turn that is over, as it was kept."""
+        turn = cls(desk, kept.question, kept.scope)
+        turn._is_over = True
+        if kept.answer is not None:
+            from nemo_docs.tui.stored import answer_of
 
-        turn = cls(desk, question)
-        whole = answer_of(answer)
-        turn._events = [*map(QuoteClose, whole.citations), Text(whole.text), whole]
+            answer = answer_of(kept.answer)
+            turn._events = [*map(QuoteClose, answer.citations), Text(answer.text), answer]
+            turn.read = frozenset(kept.documents)
+        elif kept.removed:
+            turn._events = [Warn(REMOVED.format(", ".join(kept.removed)))]
+        else:
+            turn._events = [Warn(UNANSWERED)]
         return turn
 
     @property
@@ -171,6 +190,11 @@ class Turn(Widget):
         """Whether it is running, or stopping."""
         return self.state in {TurnState.RUNNING, TurnState.STOPPING}
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state in {TurnState.DONE, TurnState.FAILED}
+
     def compose(self) -> ComposeResult:
         """The question; quotes, answer and notes come below it."""
         yield Question(printable(self.question, lines=True), markup=False)
@@ -178,18 +202,27 @@ class Turn(Widget):
         yield self._note
 
     async def on_mount(self) -> None:
-        """Show an answer that was kept."""
-        if self._events:
+        """Show an answer that was kept, or keep the question, so that whatever happens it is not lost."""
+        if self._is_over:
             await self._show_events()
             await self._end(None)
+        else:
+            self._keeping = Job(self, "keeping the question", self._keep).start()
+
+    def _keep(self, _cancelled: Cancelled) -> Iterator[None]:
+        self._kept_as = self._desk.keep_question(self.question, self.handles)
+        yield from ()
 
     def start(self) -> None:
         """Begin to answer."""
+        keeping = self._keeping
 
         def events(cancelled: Cancelled) -> Iterator[AnswerEvent]:
             import nemo_docs.tui.widgets.answer_text  # noqa: F401  # here, where nobody waits for it
 
-            yield from self._desk.ask(self.question, self.handles, cancelled)
+            if keeping is not None:
+                keeping.join(KEEPING_S)
+            yield from self._desk.ask(self.question, self.handles, cancelled, self._kept_as)
 
         self.state = TurnState.RUNNING
         self._began = monotonic()
@@ -209,7 +242,7 @@ class Turn(Widget):
 
     def watch_state(self, state: TurnState) -> None:
         """Tell those who cannot start yet."""
-        if state is TurnState.WAITING and not self._events:
+        if state is TurnState.WAITING and not self._is_over:
             self._tell("Waiting for the answer before.")
         self.set_class(self.is_busy, "-busy")
 
@@ -227,6 +260,10 @@ class Turn(Widget):
     async def on_job_ended(self, message: JobEnded) -> None:
         """Show the rest, and how it ended."""
         message.stop()
+        if message.job is self._keeping:
+            if message.error:
+                await self._add_note(f"Note: this question is not kept: {message.error.message}", "warning")
+            return
         self._timer.stop()
         self._show_next = 0.0
         await self._show_events()
@@ -250,6 +287,7 @@ class Turn(Widget):
                 from nemo_docs.answering.render import plan_line
 
                 self._plan = f"{printable(plan_line(event))}\n"
+                self.read = frozenset(handle for note in event.windows for handle in note.document.split(","))
             case Progress():
                 self._progress = event
             case QuoteOpen():
@@ -300,6 +338,16 @@ class Turn(Widget):
         if str(self._note.content) != text:
             self._note.update(text)
         self._note.set_class(not text, "-nothing")
+
+    async def lose(self, handles: Sequence[str]) -> None:
+        """Take the answer away: these documents, from which it came, were removed."""
+        self.text, self.answer, self.read = "", None, frozenset()
+        await self._quotes.remove_children()
+        if self._answer_text is not None:
+            await self._answer_text.remove()
+            self._answer_text = None
+        await self._add_note(REMOVED.format(", ".join(handles)), "warning")
+        self._tell("")
 
     async def _add_note(self, text: str, kind: str) -> None:
         await self.mount(Static(printable(text), classes=f"note {kind}", markup=False), before=self._note)
