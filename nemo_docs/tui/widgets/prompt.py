@@ -190,7 +190,7 @@ class Prompt(TextArea):
             self.move_cursor(end)
 
     def _show(self, text: str) -> None:
-        self.text = text
+        self.text = printable(text, lines=True)  # a question may come from a shell, or from a library edited by hand
         self.move_cursor(self.document.end)
 
     def _refuse(self, characters: int) -> None:
