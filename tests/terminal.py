@@ -79,8 +79,15 @@ class Terminal:
     def send(self, data: bytes) -> float:
         """Type something; when."""
         now = perf_counter()
-        os.write(self._master, data)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._master, left) :]
         return now
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)  # it is no terminal's foreground, which would be told
 
     def seen(self, wanted: bytes, since: int = 0, timeout_s: float = 60.0) -> float:
         """When some bytes had been written, behind a mark.
