@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from typing import ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -80,6 +81,12 @@ class NemoDocsApp(Habits):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, None, 128 + number)
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave, and say what was not added to the end: it would be missed much later."""
+        if message is None and (left := self.main.left):
+            message = Text(printable(f"Not added to the end: {', '.join(left)}. Drop it again to go on.", lines=True))
+        super().exit(result, return_code, message)
 
     def on_unmount(self) -> None:
         """Leave without waiting for anything."""

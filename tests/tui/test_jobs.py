@@ -165,3 +165,16 @@ def test_time_left_follows_from_what_was_done(tmp_path: Path) -> None:
         work.take(PageDone("/x/a.txt", "a", "a.txt", page, 101, PageStatus.OK, 9), float(page - 1))
     assert "page 26 of 101" in work.detail(25.0)
     assert work.detail(25.0).endswith("1 min 15 s left")
+
+
+@pytest.mark.asyncio
+async def test_what_is_dropped_twice_is_added_once_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("A page of a long text that goes on.\f" * 3_000)
+    async with alone(JobList) as (pilot, jobs, _):
+        jobs.add([str(tmp_path / "long.txt")])
+        jobs.add([str(tmp_path / "long.txt")])
+        assert len(jobs.rows) == 1
+        assert jobs.cancel_newest()
+        await until(pilot, lambda: not any(row.is_active for row in jobs.rows))
+        jobs.add([str(tmp_path / "long.txt")])
+        assert any(row.is_active for row in jobs.rows)

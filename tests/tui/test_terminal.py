@@ -126,6 +126,20 @@ def test_a_full_disk_is_told_and_once_there_is_room_the_document_is_whole(tmp_pa
         comes_true(lambda: [each.pages_read for each in documents()] == [500])
 
 
+def test_leaving_says_what_was_not_added_to_the_end(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(90):
+        (folder / f"{number:02}.txt").write_text("\f".join(f"Page {page} of {number}." for page in range(100)))
+    with open_app(**IN_PROCESS, NEMO_DOCS_FOLDER_LIMIT="1000") as app:
+        app.send(paste(str(folder)))
+        comes_true(documents)
+        app.send(b"\x11")
+        assert app.process.wait(30) == 0
+        app.seen(b"Not added to the end: many (")
+        app.seen(b"of 90 files). Drop it again to go on.")
+
+
 _SMALL_FILES = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

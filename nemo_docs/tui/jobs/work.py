@@ -102,6 +102,13 @@ class Adding:
                 self._totals = event
                 self.title = self._whole if self._files > 1 else self.title
 
+    @property
+    def left(self) -> str:
+        """What is lost to it if it ends now; empty for one file, which goes on by itself once it has begun."""
+        if self._files > 1:
+            return f"{self._whole} ({self._file - 1:,} of {self._files:,} files)"
+        return self._whole if not self._pages else ""
+
     def detail(self, now: float) -> str:
         """Files, pages, speed and time left."""
         told = [f"file {self._file:,} of {self._files:,}"] if self._files > 1 else []

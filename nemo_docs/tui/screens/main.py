@@ -124,6 +124,11 @@ class MainScreen(Screen[None]):
         """Other panes may have room now."""
         self.call_after_refresh(self._arrange)
 
+    @property
+    def left(self) -> list[str]:
+        """What is on its way into the library and would not go on by itself."""
+        return self.query_one(JobList).left if self.is_mounted else []
+
     def take_paste(self, text: str) -> None:
         """Take text that was pasted where nobody wanted it."""
         self._prompt.paste(text)

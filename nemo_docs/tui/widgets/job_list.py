@@ -44,13 +44,25 @@ class JobList(VerticalScroll, can_focus=False):
 
     def add(self, paths: Sequence[str]) -> None:
         """Add files and folders; a large folder is asked about once its files are counted."""
-        if paths:
+        if self._is_adding(paths):
+            self.notify("This is being added already.", markup=False)
+        elif paths:
             row = self._show(JobRow(Adding(self.desk, paths)))
             row.count(lambda cancelled: self.desk.count_files(paths, cancelled))
 
     def read(self, handles: Sequence[str]) -> None:
         """Read documents through the model, so that questions start at once."""
         self._show(JobRow(Prereading(self.desk, handles))).run_work()
+
+    def _is_adding(self, paths: Sequence[str]) -> bool:
+        active = [row.work for row in self.rows if row.is_active]
+        return any(isinstance(work, Adding) and work.paths == tuple(paths) for work in active)
+
+    @property
+    def left(self) -> list[str]:
+        """What is on its way into the library and would not go on by itself."""
+        works = [row.work for row in self.rows if row.is_active]
+        return [work.left for work in works if isinstance(work, Adding) and work.left]
 
     def cancel_newest(self) -> bool:
         """Stop what began last; whether there was anything."""
