@@ -229,3 +229,31 @@ def answered_in_a_shell() -> int:
     return subprocess.run(
         command, env=environment(NEMO_DOCS_ANSWER_TOKENS="8"), capture_output=True, timeout=120, check=False
     ).returncode
+
+
+def test_a_document_is_removed_by_another_program_while_it_is_asked_about() -> None:
+    with open_app() as app:
+        ask(app)
+        assert in_a_shell("remove", "a") == 0
+        comes_true(lambda: not documents())
+        app.seen(b"No documents yet")
+        app.send(b"\x1b")
+        comes_true(lambda: not is_at_work())
+        assert app.process.poll() is None
+        comes_true(lambda: [turn.answer for turn in turns()] == [None])
+
+
+def test_a_document_is_removed_by_another_program_while_it_is_read(tmp_path: Path) -> None:
+    file = write_long(tmp_path)
+    with open_app() as app:
+        start_reading(app, file)
+        handle = long_document()
+        assert handle is not None
+        assert in_a_shell("remove", handle) == 0
+        app.seen(b"was removed while it was read")
+    assert [each.title for each in documents()] == ["lease.txt"]
+
+
+def in_a_shell(*arguments: str) -> int:
+    command = [sys.executable, "-m", "nemo_docs", *arguments]
+    return subprocess.run(command, env=environment(), capture_output=True, timeout=120, check=False).returncode
