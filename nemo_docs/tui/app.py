@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -57,6 +58,7 @@ class NemoDocsApp(Habits):
         in place of 50.
         """
         sys.setswitchinterval(0.001)
+        self.call_after_refresh(_collect_garbage)
 
     def on_unmount(self) -> None:
         """Leave without waiting for anything."""
@@ -72,6 +74,12 @@ class NemoDocsApp(Habits):
             message, hint = crash.record(error)
             self._exit_renderables.append(Text(printable(f"Error: {message}\nhint: {hint}", lines=True)))
         self._close_messages_no_wait()
+
+
+def _collect_garbage() -> None:
+    """Have Python look for garbage again, and never among all that the start has made: it lives as long as the app."""
+    gc.freeze()
+    gc.enable()
 
 
 def open_app(configuration: Configuration) -> int:

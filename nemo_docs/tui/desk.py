@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nemo_docs.library.conversations import Conversations
-from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId
 from nemo_docs.settings import Configuration
 
@@ -21,7 +19,9 @@ if TYPE_CHECKING:
     from nemo_docs.answering.fit import Fit, Memory
     from nemo_docs.answering.source import Source
     from nemo_docs.backends.local import LocalBackend
+    from nemo_docs.library.conversations import Conversations
     from nemo_docs.library.events import IngestEvent
+    from nemo_docs.library.reader import LibraryReader
     from nemo_docs.tui.jobs.job import Cancelled
 
 Told = TypeVar("Told")
@@ -79,6 +79,8 @@ class Desk:
         Raises:
             LibraryError: If it cannot be read.
         """
+        from nemo_docs.library.reader import LibraryReader
+
         return LibraryReader(self.configuration.paths.library)
 
     def documents(self) -> list[Document]:
@@ -217,6 +219,8 @@ class Desk:
             self._conversation = None
 
     def _conversations(self) -> Conversations:
+        from nemo_docs.library.conversations import Conversations
+
         return Conversations(self.configuration.paths.library)
 
     def ask(
