@@ -85,7 +85,7 @@ def at_once(engines: list[SharedEngine], requests: list[Request]) -> list[Answer
 
 
 def on_the_gpu() -> dict[str, Any]:
-    """Processes that use a GPU, and what they hold; empty without one."""
+    """What a GPU holds, of all processes; empty without one."""
     if not torch.cuda.is_available():
         return {}
     query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
@@ -129,7 +129,6 @@ def main() -> int:
 
         configuration = settings.load()
         model = configuration.paths.models / configuration.settings.model
-    before = on_the_gpu()
     with tempfile.TemporaryDirectory() as name:
         state = Path(name)
         spec = ModelSpec(str(model.absolute()), window_tokens=arguments.tokens + 1024)
@@ -143,7 +142,7 @@ def main() -> int:
             alone = ask(faces[1], prompt(arguments.tokens, 2))
             both = at_once(faces[1:], [prompt(arguments.tokens, 3), prompt(arguments.tokens, 4)])
             delay = cancel_delay(faces[2], prompt(arguments.tokens, 5))
-            status = Link(state, idle_s=600.0).status()
+            status, used = Link(state, idle_s=600.0).status(), on_the_gpu()
         finally:
             Link(state, idle_s=600.0).stop()
     began = perf_counter()
@@ -162,7 +161,7 @@ def main() -> int:
         "message_of_128k_tokens_mb": round(size / 1e6, 2),
         "message_of_128k_tokens_s": round(perf_counter() - began, 3),
         "engine_memory_gb": round(status.memory_bytes / 1e9, 1) if status else None,
-        "gpu_before": before,
+        **used,
         "device": status.device if status else None,
         "precision": status.precision if status else None,
         "machine": torch.cuda.get_device_name() if torch.cuda.is_available() else processor(),
