@@ -11,6 +11,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
+from textual.driver import Driver
 
 from nemo_docs import crash
 from nemo_docs.actions import Pane
@@ -51,6 +52,17 @@ class NemoDocsApp(Habits):
         """The screen that everything begins with."""
         return self.main
 
+    def get_driver_class(self) -> type[Driver]:
+        """Our own where Textual would take the one for a POSIX terminal."""
+        chosen = super().get_driver_class()
+        if sys.platform == "win32":
+            return chosen
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from nemo_docs.tui.driver import TerminalDriver
+
+        return TerminalDriver if chosen is LinuxDriver else chosen
+
     def on_mount(self) -> None:
         """Let threads give way sooner than after Python's 5 ms.
 
@@ -59,6 +71,17 @@ class NemoDocsApp(Habits):
         """
         sys.setswitchinterval(0.001)
         self.call_after_refresh(_collect_garbage)
+        if sys.platform != "win32" and not self.is_headless:
+            self._leave_when_told()
+
+    def _leave_when_told(self) -> None:
+        """Leave in order when the system says so: without this the terminal would be left as the app has set it."""
+        import asyncio
+        import signal
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit, None, 128 + number)
 
     def on_unmount(self) -> None:
         """Leave without waiting for anything."""
