@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,7 @@ def test_keys_before_between_and_behind_pastes_stay_keys() -> None:
 def test_pieces_make_no_difference(body: str, cuts: list[int]) -> None:
     sent = f"x{BEGIN}{body}{END}y"
     places = [0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
-    pieces = [sent[start:end] for start, end in zip(places, places[1:], strict=False) if end > start]
+    pieces = [sent[start:end] for start, end in pairwise(places) if end > start]
     assert heard(pieces) == [("key", "x"), ("paste", body), ("key", "y")]
 
 
