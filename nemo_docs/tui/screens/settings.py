@@ -12,8 +12,9 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from nemo_docs.errors import SettingsError
+from nemo_docs.kinds import Choice
 from nemo_docs.plain import printable
-from nemo_docs.settings import MODEL_SETTINGS, Choice, Configuration, check, help_of, kind_of, names, shown, value_of
+from nemo_docs.settings import MODEL_SETTINGS, Configuration, check, help_of, kind_of, names, shown, value_of
 from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 from nemo_docs.tui.screens.dialog import Dialog
