@@ -19,9 +19,11 @@ import click
 
 from nemo_docs import __version__
 from nemo_docs.commands.shared import setting_options
-from nemo_docs.errors import ExitCode, NemoDocsError
+from nemo_docs.errors import ExitCode, NemoDocsError, UsageError
 from nemo_docs.plain import printable
 
+_WITHOUT_CURSOR = frozenset({"dumb", "unknown"})
+"""Kinds of terminal on which nothing can be drawn at a place of its own."""
 _OUTPUT_IS_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
@@ -82,6 +84,11 @@ def cli(ctx: click.Context, /, **options: object) -> None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             click.echo(ctx.get_help())
             return
+        if (kind := os.environ.get("TERM", "")).lower() in _WITHOUT_CURSOR:
+            raise UsageError(
+                f"The app cannot be drawn on this terminal (TERM is {kind}).",
+                hint="Set TERM to what it is, such as xterm-256color, or use the commands: see `nemo-docs --help`.",
+            )
         gc.disable()  # the app has it on again once its first frame is drawn
         from nemo_docs.settings import load
         from nemo_docs.tui.app import open_app

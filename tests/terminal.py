@@ -36,6 +36,7 @@ class Terminal:
             command, stdin=slave, stdout=slave, stderr=slave, env=dict(environment), start_new_session=True
         )
         os.close(slave)
+        self._is_over = threading.Event()
         self._news = threading.Condition()
         self._written: list[tuple[float, bytes]] = []
         self._text = b""
@@ -53,7 +54,21 @@ class Terminal:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        os.close(self._master)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the terminal, as its window does."""
+        if self._master >= 0:
+            master, self._master = self._master, -1
+            self._is_over.set()
+            self._reader.join()
+            os.close(master)
+
+    @property
+    def written(self) -> bytes:
+        """Everything that the program has written."""
+        with self._news:
+            return self._text
 
     @property
     def mark(self) -> int:
@@ -64,8 +79,15 @@ class Terminal:
     def send(self, data: bytes) -> float:
         """Type something; when."""
         now = perf_counter()
-        os.write(self._master, data)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._master, left) :]
         return now
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)  # it is no terminal's foreground, which would be told
 
     def seen(self, wanted: bytes, since: int = 0, timeout_s: float = 60.0) -> float:
         """When some bytes had been written, behind a mark.
@@ -88,11 +110,12 @@ class Terminal:
         raise AssertionError("text and notes differ")
 
     def _read(self) -> None:
-        while True:
+        master = self._master
+        while not self._is_over.is_set():
             try:
-                if not select.select([self._master], [], [], 1.0)[0]:
+                if not select.select([master], [], [], 0.2)[0]:
                     continue
-                data = os.read(self._master, 1 << 16)
+                data = os.read(master, 1 << 16)
             except (OSError, ValueError):
                 return
             if not data:

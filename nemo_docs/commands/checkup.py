@@ -215,7 +215,7 @@ def _engine(configuration: Configuration) -> Check:
 
 def _room_for(entry: Entry, folder: Path) -> Check:
     """Whether a pull would be refused, by the pull's own measure."""
-    from nemo_docs.model.pull import check_disk, check_memory
+    from nemo_docs.model.pull import check_disk, check_memory, memory_needed
 
     name = f"room for {entry.name}"
     try:
@@ -223,7 +223,7 @@ def _room_for(entry: Entry, folder: Path) -> Check:
         check_memory(entry)
     except DoesNotFit as refusal:
         return Check(name, Status.OK, f"no: {refusal.message}")
-    needs = f"{size(entry.disk_bytes)} of disk and {size(entry.memory_bytes)} of memory"
+    needs = f"{size(entry.disk_bytes)} of disk and {size(memory_needed(entry))} of memory"
     return Check(name, Status.OK, f"yes: it needs {needs}; fetch it with: nemo-docs model pull {entry.name}")
 
 

@@ -113,6 +113,11 @@ def check_disk(entry: Entry, models_dir: Path, *, fetched_bytes: int = 0) -> Non
         )
 
 
+def memory_needed(entry: Entry) -> int:
+    """Bytes of memory with which a model can be run: its weights and what answering takes."""
+    return int(_MEMORY_MARGIN * entry.memory_bytes)
+
+
 def check_memory(entry: Entry) -> None:
     """Refuse a model whose weights neither this machine's memory nor its largest GPU can hold.
 
@@ -121,7 +126,7 @@ def check_memory(entry: Entry) -> None:
     """
     import psutil  # type: ignore[import-untyped]
 
-    needed = int(_MEMORY_MARGIN * entry.memory_bytes)
+    needed = memory_needed(entry)
     memory = int(psutil.virtual_memory().total)
     if memory >= needed:
         return

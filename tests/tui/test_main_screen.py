@@ -10,15 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
-from textual.events import Key
+from textual.events import Key, Paste
 from textual.widget import Widget
+from textual.widgets import Input
 
 from nemo_docs.answering.events import Citation, Span
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.jobs.job import Job
 from nemo_docs.tui.messages import CitationShown, DocumentOpened
 from nemo_docs.tui.widgets.conversation import Conversation
+from nemo_docs.tui.widgets.document_list import DocumentList
+from nemo_docs.tui.widgets.library_pane import LibraryPane
+from nemo_docs.tui.widgets.page_view import PageView
 from nemo_docs.tui.widgets.prompt import Prompt
+from nemo_docs.tui.widgets.source_pane import SourcePane
 from tests.tui.support import add_document, app_on, until
 
 pytestmark = pytest.mark.asyncio
@@ -187,3 +192,34 @@ async def test_a_key_is_drawn_while_other_threads_compute(tiny_folder: Path) -> 
             pilot.app.post_message(Key("x", "x"))
         await until(pilot, lambda: pilot.app.main.query_one(Prompt).text == "x" * 20)
         is_over.append(True)
+
+
+async def test_escape_closes_the_field_that_is_written_before_it_stops_anything(tiny_folder: Path, home: Path) -> None:
+    add_document(home, "lease.txt", "The rent is due.")
+    async with app_on(tiny_folder).run_test(size=(160, 40)) as pilot:
+        main = pilot.app.main
+        await until(pilot, lambda: main.query_one(LibraryPane).documents)
+        main.post_message(DocumentOpened("a", 1))
+        await until(pilot, lambda: main.query_one(PageView).display)
+        for key, pane, field in (("f3", LibraryPane, "#library-filter"), ("f5", SourcePane, "#source-search")):
+            await pilot.press(key)
+            await until(pilot, lambda pane=pane: main.query_one(pane).has_focus_within)
+            await pilot.press("slash", *"no such", "escape")
+            await until(pilot, lambda field=field: not main.query_one(field).display)
+            assert main.query_one(pane).has_focus_within
+        assert main.query_one(LibraryPane).query_one(DocumentList).row is not None
+        await pilot.press("escape")
+        assert main.query_one(Prompt).has_focus
+
+
+@pytest.mark.parametrize(("key", "field"), [("f3", "#library-filter"), ("f5", "#source-search")])
+async def test_fields_show_what_would_act_on_the_terminal(tiny_folder: Path, home: Path, key: str, field: str) -> None:
+    add_document(home, "lease.txt", "The rent is due.")
+    async with app_on(tiny_folder).run_test(size=(160, 40)) as pilot:
+        main = pilot.app.main
+        await until(pilot, lambda: main.query_one(LibraryPane).documents)
+        main.post_message(DocumentOpened("a", 1))
+        await until(pilot, lambda: main.query_one(PageView).display)
+        await pilot.press(key, "slash")
+        pilot.app.post_message(Paste("\x1b[2J[red]x\u202e"))
+        await until(pilot, lambda: main.query_one(field, Input).value == r"\x1b[2J[red]x\u202e")

@@ -179,3 +179,13 @@ async def test_the_model_is_loaded_while_the_first_question_is_written(tiny_fold
         assert str(pilot.app.main.query_one("TitleLine").engine) == "not loaded"
         await pilot.press("W")
         await until(pilot, lambda: pilot.app.main.query_one("TitleLine").engine == "ready")
+
+
+async def test_the_cursor_keeps_its_keys_when_earlier_questions_get_another(tiny_folder: Path, home: Path) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "config.toml").write_text('[keys]\nearlier_question = "f7"\nlater_question = "f8"\n')
+    async with app_on(tiny_folder).run_test() as pilot:
+        await pilot.press(*"one", "ctrl+j", *"two", "up")
+        await until(pilot, lambda: prompt_of(pilot.app).cursor_location == (0, 3))
+        await pilot.press("down")
+        await until(pilot, lambda: prompt_of(pilot.app).cursor_location == (1, 3))

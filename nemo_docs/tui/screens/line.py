@@ -9,6 +9,7 @@ from textual.widgets import Button, Input, Static
 
 from nemo_docs.plain import printable
 from nemo_docs.tui.screens.dialog import Dialog
+from nemo_docs.tui.widgets.plain_input import PlainInput
 
 
 class LineScreen(Dialog[str | None]):
@@ -38,7 +39,8 @@ class LineScreen(Dialog[str | None]):
             yield Static(Content(printable(self._question)), id="question")
             if self._detail:
                 yield Static(Content(printable(self._detail, lines=True)), classes="muted")
-            yield Input(self._value, password=self._is_password, id="answer")
+            field = Input if self._is_password else PlainInput  # a password is taken as it is, and not shown
+            yield field(self._value, password=self._is_password, id="answer")
             with Horizontal(classes="buttons"):
                 yield Button("OK", variant="primary", id="ok", compact=True)
                 yield Button("Close", id="close", compact=True)

@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Footer, TextArea
 
 from nemo_docs.actions import ACTIONS, Action, Pane
+from nemo_docs.errors import EngineStopped
 from nemo_docs.plain import printable
 from nemo_docs.settings import Configuration
 from nemo_docs.tui.bindings import bindings_of
@@ -178,7 +179,9 @@ class MainScreen(Screen[None]):
         await self._conversation.lose(message.handles)
 
     def on_conversation_changed(self, message: ConversationChanged) -> None:
-        """What was read for an answer need not be read again."""
+        """What was read for an answer need not be read again; an engine that ended holds no model."""
+        if (turns := self._conversation.turns) and isinstance(turns[-1].error, EngineStopped):
+            self._title.engine = EngineState.ASLEEP
         self._show_welcome()
         self._fit.show_fit(self._library.selected)
 
@@ -248,8 +251,14 @@ class MainScreen(Screen[None]):
     # What the keys do
 
     def action_cancel(self) -> None:
-        """Stop the answer, else the newest reading."""
-        if not self._conversation.cancel() and not self._jobs.cancel_newest():
+        """Close the field that is being written, else stop the answer, else the newest reading."""
+        steps = (
+            self._library.close_field,
+            self._source.close_field,
+            self._conversation.cancel,
+            self._jobs.cancel_newest,
+        )
+        if not any(step() for step in steps):
             self.action_focus_prompt()
 
     def action_focus_library(self) -> None:

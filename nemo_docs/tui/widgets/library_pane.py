@@ -34,6 +34,7 @@ from nemo_docs.tui.messages import (
 from nemo_docs.tui.watching import Change, changes, stalled
 from nemo_docs.tui.widgets.control import Control
 from nemo_docs.tui.widgets.document_list import DocumentList, Entry, Heading, Row
+from nemo_docs.tui.widgets.plain_input import PlainInput
 
 if TYPE_CHECKING:
     from nemo_docs.answering.fit import Share
@@ -77,7 +78,7 @@ class LibraryPane(Widget):
         yield DocumentList()
         yield Static("Looking …", id="library-empty", markup=False)
         yield Static(id="library-scope", markup=False)
-        yield Input(id="library-filter", placeholder="Words of a title or collection", compact=True)
+        yield PlainInput(id="library-filter", placeholder="Words of a title or collection", compact=True)
 
     def on_mount(self) -> None:
         """Load the documents and watch for changes."""
@@ -305,6 +306,14 @@ class LibraryPane(Widget):
         field = self.query_one("#library-filter", Input)
         field.display = True
         field.focus()
+
+    def close_field(self) -> bool:
+        """Give the filter up if it is being written; whether it was."""
+        field = self.query_one("#library-filter", Input)
+        if is_open := field.has_focus:
+            field.value = ""
+            self.focus()
+        return is_open
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Show what the words leave."""

@@ -96,6 +96,16 @@ class Prompt(TextArea):
         """Go down a line, or to the question after."""
         self.call_later(self._later_question)
 
+    # Ours takes these two from TextArea, and Textual does not give them back when ours is remapped.
+
+    def key_up(self) -> None:
+        """Go up a line, where the key means nothing else."""
+        self.action_cursor_up()
+
+    def key_down(self) -> None:
+        """Go down a line, where the key means nothing else."""
+        self.action_cursor_down()
+
     def _send(self) -> None:
         if self._is_pasting:
             self._is_send_wanted = True
@@ -180,7 +190,7 @@ class Prompt(TextArea):
             self.move_cursor(end)
 
     def _show(self, text: str) -> None:
-        self.text = text
+        self.text = printable(text, lines=True)  # a question may come from a shell, or from a library edited by hand
         self.move_cursor(self.document.end)
 
     def _refuse(self, characters: int) -> None:

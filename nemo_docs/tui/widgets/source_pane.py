@@ -31,6 +31,7 @@ from nemo_docs.tui.page_layout import Light
 from nemo_docs.tui.widgets.control import Control
 from nemo_docs.tui.widgets.page_bar import PageBar
 from nemo_docs.tui.widgets.page_view import PageView
+from nemo_docs.tui.widgets.plain_input import PlainInput
 
 MOST_MATCHES = 1_000
 EMPTY = "A quote is shown here in its page, and any document that you open."
@@ -88,7 +89,7 @@ class SourcePane(Widget):
         yield PageBar()
         yield Static(EMPTY, id="source-note", markup=False)
         yield PageView()
-        yield Input(id="source-search", placeholder="Find in this document", compact=True)
+        yield PlainInput(id="source-search", placeholder="Find in this document", compact=True)
 
     def on_mount(self) -> None:
         """Nothing is shown yet."""
@@ -284,6 +285,12 @@ class SourcePane(Widget):
             field = self.query_one("#source-search", Input)
             field.display = True
             field.focus()
+
+    def close_field(self) -> bool:
+        """Give the search up if it is being written; whether it was."""
+        if is_open := self.query_one("#source-search", Input).has_focus:
+            self.focus()
+        return is_open
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Search for the words; none take the search away."""

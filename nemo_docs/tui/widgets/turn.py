@@ -142,6 +142,7 @@ class Turn(Widget):
         self.question, self.handles = question, tuple(handles)
         self.text = ""
         self.answer: Answer | None = None
+        self.error: NemoDocsError | None = None
         self.read: frozenset[str] = frozenset()
         """Handles of the documents that the answer came from."""
         self._desk = desk
@@ -357,6 +358,7 @@ class Turn(Widget):
         await self._add_note(" ".join(part for part in (message, hint) if part), "error")
 
     async def _end(self, error: NemoDocsError | None) -> None:
+        self.error = error
         if error:
             await self._fail(error.message, error.hint)
         if self.answer:

@@ -136,16 +136,18 @@ def _large(desk: Desk) -> str:
     import psutil  # type: ignore[import-untyped]
 
     from nemo_docs.model.catalogue import CATALOGUE
+    from nemo_docs.model.pull import memory_needed
 
     if desk.configuration.settings.model == LARGE:
         return ""
     entry, models = CATALOGUE[LARGE], desk.configuration.paths.models
     there = next(folder for folder in (models, *models.parents) if folder.exists())
-    memory = _against(entry.memory_bytes, psutil.virtual_memory().total, "this machine has")
+    needed = memory_needed(entry)
+    memory = _against(needed, psutil.virtual_memory().total, "this machine has")
     disk = _against(entry.disk_bytes, shutil.disk_usage(there).free, "free here:")
     minutes = round(entry.download_bytes / LINE_BYTES_PER_S / 60)
     return (
-        f"{entry.title} answers far better. It needs {size(entry.memory_bytes)} of memory ({memory}), "
+        f"{entry.title} answers far better. It needs {size(needed)} of memory ({memory}), "
         f"{size(entry.disk_bytes)} of disk ({disk}), and about {minutes} minutes to fetch at 100 Mbit/s: "
         f"nemo-docs model pull {LARGE}"
     )
