@@ -39,7 +39,7 @@ from nemo_docs.tui.widgets.welcome import Machine, Welcome
 from tests.tui.stage import FIT, app_without_model, set_stage, shares
 from tests.tui.support import until
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("hurry")]
 
 THEMES = ("nemo-dark", "nemo-light", "ansi-dark", "ansi-light")
 NARROW, WIDE, TINY = (80, 24), (160, 45), (60, 15)
@@ -75,7 +75,7 @@ async def welcome(pilot: Pilot[Any]) -> None:
 @on_stage(collections=True)
 async def library(pilot: Pilot[Any]) -> None:
     """Documents in collections, two of them selected."""
-    await pilot.press("f3", "down", "space", "down", "down", "down", "space")
+    await pilot.press("f3", "down", "space", *["down"] * 5, "space")
 
 
 @on_stage(conversation=True)
@@ -190,7 +190,7 @@ async def settled(pilot: Pilot[Any]) -> None:
     meter, pane = screen.query_one(FitMeter), screen.query_one(LibraryPane)
     await until(pilot, lambda: pane.is_loaded and meter._handles is not None and meter.is_settled)
     if pane.documents:
-        meter._show(parts(FIT, is_library=True), is_wrong=False)
+        meter._show(parts(FIT, is_library=not pane.selected), is_wrong=False)
     await pilot.pause()
 
 
@@ -220,7 +220,7 @@ OTHERS: dict[str, tuple[State, tuple[int, int], str]] = {
 
 async def pictures(app: NemoDocsApp, size: tuple[int, int], state: State, folder: Path, themes: tuple[str, ...]) -> Any:
     """The state in each of the themes, one after the other."""
-    app.animation_level = "none"
+    app.animation_level, app.theme = "none", themes[0]
     handles = set_stage(folder, **STAGES[state]) if state in STAGES else {}
     async with app.run_test(size=size) as pilot:
         screen = app.main

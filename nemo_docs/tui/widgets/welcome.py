@@ -41,8 +41,8 @@ class Machine:
     samples: str
 
 
-class Welcome(VerticalScroll, can_focus=False):
-    """The first screen of a new library."""
+class Welcome(VerticalScroll, can_focus=True):
+    """The first screen of a new library; it has the keys that scroll, as a small terminal shows half of it."""
 
     DEFAULT_CSS = """
     Welcome {
