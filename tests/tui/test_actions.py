@@ -5,7 +5,7 @@ Each has a test below, registered under its name; a new action without one fails
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ BY_ID = {action.id: action for action in ACTIONS}
 
 
 @dataclass
-class Stage_:
+class Run:
     """A running app on a library with a conversation."""
 
     pilot: Pilot[Any]
@@ -98,7 +98,7 @@ class Stage_:
         return row
 
 
-Check = Callable[[Stage_], Awaitable[None]]
+Check = Callable[[Run], Awaitable[None]]
 CHECKS: dict[str, Check] = {}
 
 
@@ -114,13 +114,13 @@ def proves(name: str) -> Callable[[Check], Check]:
 
 
 @asynccontextmanager
-async def on_stage(folder: Path, size: tuple[int, int] = (120, 40)) -> Any:
+async def on_stage(folder: Path, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Run]:
     set_stage(folder, conversation=True)
     posted = Messages(CopyWanted, CitationShown)
     app = app_without_model()
     app.animation_level = "none"
     async with app.run_test(size=size, message_hook=posted) as pilot:
-        stage = Stage_(pilot, app, folder, posted, app.remapped)
+        stage = Run(pilot, app, folder, posted, app.remapped)
         await stage.until(lambda: stage.find(Conversation).turns and stage.find(LibraryPane).is_loaded)
         await pilot.pause()
         yield stage
@@ -140,32 +140,32 @@ async def test_action(name: str, tmp_path: Path) -> None:
 
 
 @proves("help")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library", "help")
     screen = await stage.until_screen(HelpScreen)
     assert "In the library" in [str(each.content) for each in screen.query(".heading").results(Static)]
 
 
 @proves("palette")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("palette")
     await stage.until_screen(CommandPalette)
 
 
 @proves("add_files")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("add_files")
     await stage.until_screen(AddFilesScreen)
 
 
 @proves("settings")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("settings")
     await stage.until_screen(SettingsScreen)
 
 
 @proves("theme")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     before = stage.app.theme
     await stage.press("theme")
     await stage.until_screen(ThemeScreen)
@@ -174,7 +174,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("cancel")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     row = await stage.run("book.txt", "A page of a long book that goes on.\f" * 3_000)
     await stage.until(lambda: row.stage is Stage.RUNNING)
     await stage.press("cancel")
@@ -184,32 +184,32 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("focus_library")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library")
     assert stage.find(LibraryPane).has_focus_within
 
 
 @proves("focus_conversation")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation")
     assert stage.app.focused is stage.find(Conversation).turns[-1].query_one(Question)
 
 
 @proves("focus_source")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.open()
     await stage.press("focus_prompt", "focus_source")
     assert stage.find(SourcePane).has_focus_within
 
 
 @proves("focus_prompt")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library", "focus_prompt")
     assert isinstance(stage.app.focused, Prompt)
 
 
 @proves("new_conversation")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     conversation, kept = stage.find(Conversation), Conversations(load().paths.library)
     before = kept.latest()
     await stage.press("new_conversation")
@@ -221,7 +221,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("quit")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("quit")
     await stage.until(lambda: not stage.app.is_running)
 
@@ -230,7 +230,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("toggle_selected")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library", "toggle_selected")
     await stage.until(lambda: stage.find(LibraryPane).selected == ("a",))
     await stage.press("toggle_selected")
@@ -238,14 +238,14 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("select_all")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library", "toggle_selected", "select_all")
     await stage.until(lambda: stage.find(LibraryPane).selected == ())
     assert stage.said("library-scope") == "Asking the whole library"
 
 
 @proves("open_document")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library")
     await stage.pilot.press("down")
     await stage.press("open_document")
@@ -253,7 +253,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("read_document")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library", "read_document")
     rows = stage.find(JobList)
     await stage.until(lambda: [row.work.title for row in rows.rows] == ["Reading lease.txt"])
@@ -261,7 +261,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("tag_document")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library", "tag_document")
     await stage.until_screen(LineScreen)
     await stage.pilot.press(*"New", "enter")
@@ -269,14 +269,14 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("filter_library")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library", "filter_library")
     await stage.pilot.press(*"lease")
     await stage.until(lambda: stage.said("library-title") == "Library · 1 of 5")
 
 
 @proves("remove_document")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_library", "remove_document")
     await stage.until_screen(ConfirmScreen)
     await stage.press("accept")
@@ -289,7 +289,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("stop_job")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     row = await stage.run("book.txt", "A page of a long book that goes on.\f" * 3_000)
     await stage.until(lambda: row.stage is Stage.RUNNING)
     row.focus()
@@ -299,7 +299,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("give_password")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     row = await stage.run("sealed.pdf", pdf_bytes(["The secret clause is here."], password="key"))
     await stage.until(lambda: row.stage is Stage.FAILED)
     row.focus()
@@ -313,32 +313,32 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("next_citation")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "next_citation", "next_citation")
     await stage.until(lambda: stage.said("source-where") == "page 2 of 3 · quote [2]")
     assert isinstance(stage.app.focused, QuoteBlock)
 
 
 @proves("previous_citation")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "previous_citation", "previous_citation")
     await stage.until(lambda: stage.said("source-where") == "page 1 of 3 · quote [1]")
 
 
 @proves("previous_turn")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "previous_turn")
     assert stage.app.focused is stage.find(Conversation).turns[0].query_one(Question)
 
 
 @proves("next_turn")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "previous_turn", "next_turn")
     assert stage.app.focused is stage.find(Conversation).turns[1].query_one(Question)
 
 
 @proves("copy_answer")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "copy_answer")
     copied = await _copied(stage)
     assert copied.startswith(f"{QUESTION}\n\nThe rent is due")
@@ -349,26 +349,26 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("copy_citation")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "next_citation", "copy_citation")
     assert await _copied(stage) == "“It is due on the third day of each month.” (lease.txt, page 1)"
 
 
 @proves("edit_question")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "edit_question")
     await stage.until(lambda: stage.find(Prompt).text == QUESTION)
     assert isinstance(stage.app.focused, Prompt)
 
 
 @proves("ask_again")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "previous_turn", "ask_again")
     await stage.until(lambda: [turn.question for turn in stage.find(Conversation).turns][2:] == [EARLIER])
 
 
 @proves("forget")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "forget")
     await stage.until_screen(ConfirmScreen)
     await stage.press("accept")
@@ -380,21 +380,21 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("next_page")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.open(1)
     await stage.press("next_page")
     await stage.until(lambda: stage.said("source-where") == "page 2 of 3")
 
 
 @proves("previous_page")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.open(3)
     await stage.press("previous_page")
     await stage.until(lambda: stage.said("source-where") == "page 2 of 3")
 
 
 @proves("search_source")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.open()
     await stage.press("search_source")
     await stage.pilot.press(*"tenant", "enter")
@@ -402,29 +402,28 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("next_span")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await CHECKS["search_source"](stage)
     await stage.press("next_span")
     await stage.until(lambda: stage.said("source-where") == "page 2 of 3 · 2 of 3: “tenant”")
 
 
 @proves("previous_span")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await CHECKS["search_source"](stage)
     await stage.press("previous_span")
     await stage.until(lambda: stage.said("source-where") == "page 2 of 3 · 3 of 3: “tenant”")
 
 
 @proves("open_file")
-async def _(stage: Stage_) -> None:
-    (stage.folder / "lease.txt").unlink()  # no window is opened on the machine of a test: what viewers get, see there
+async def _(stage: Run) -> None:
     await stage.open()
-    await stage.press("open_file")
-    await stage.until(lambda: any("lease.txt is no longer at" in each.message for each in stage.app._notifications))
+    await stage.press("open_file")  # no window is opened on the machine of a test
+    await stage.until(lambda: any("over SSH" in each.message for each in stage.app._notifications))
 
 
 @proves("copy_span")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await CHECKS["search_source"](stage)
     await stage.press("copy_span")
     assert await _copied(stage) == "“tenant”\nlease.txt, page 2"
@@ -434,7 +433,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("send")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.pilot.press(*"Why")
     await stage.press("send")
     await stage.until(lambda: [turn.question for turn in stage.find(Conversation).turns][2:] == ["Why"])
@@ -442,7 +441,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("new_line")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.pilot.press("a")
     await stage.press("new_line")
     await stage.pilot.press("b")
@@ -450,14 +449,14 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("earlier_question")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await CHECKS["send"](stage)
     await stage.press("earlier_question")
     await stage.until(lambda: stage.find(Prompt).text == "Why")
 
 
 @proves("later_question")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await CHECKS["send"](stage)
     await stage.pilot.press(*"So")
     await stage.press("earlier_question", "later_question")
@@ -468,7 +467,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("close")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "forget")
     await stage.until_screen(ConfirmScreen)
     await stage.press("close")
@@ -477,12 +476,12 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("accept")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await CHECKS["forget"](stage)
 
 
 @proves("refuse")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("focus_conversation", "forget")
     await stage.until_screen(ConfirmScreen)
     await stage.press("refuse")
@@ -491,7 +490,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("complete_path")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     await stage.press("add_files")
     field = (await stage.until_screen(AddFilesScreen)).query_one(PathField)
     field.value = f"{stage.folder}/lea"
@@ -502,7 +501,7 @@ async def _(stage: Stage_) -> None:
 
 
 @proves("choose_path")
-async def _(stage: Stage_) -> None:
+async def _(stage: Run) -> None:
     screen = AddFilesScreen(stage.folder)
     stage.app.push_screen(screen)
     await stage.until(lambda: any(len(tree.root.children) >= 5 for tree in screen.query(FileTree)))
@@ -514,8 +513,8 @@ async def _(stage: Stage_) -> None:
     assert Path(tree.chosen[0]).parent == stage.folder
 
 
-async def _copied(stage: Stage_) -> str:
-    """What was copied; the clipboard of the machine is left alone by the fixture below."""
+async def _copied(stage: Run) -> str:
+    """What was copied; the terminal has it."""
     await stage.until(lambda: any(isinstance(each, CopyWanted) for each in stage.posted.kept))
     await stage.until(lambda: stage.app._notifications)
     (wanted,) = (each for each in stage.posted.kept if isinstance(each, CopyWanted))
@@ -524,16 +523,17 @@ async def _copied(stage: Stage_) -> str:
 
 
 @pytest.fixture(autouse=True)
-def no_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As over SSH without tmux: only the terminal is asked."""
+def over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without tmux and without a display: a copy goes to the terminal alone, and no viewer is opened."""
     monkeypatch.setenv("SSH_CONNECTION", "a test")
-    monkeypatch.delenv("TMUX", raising=False)
+    for name in ("TMUX", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 # the table as a whole
 
 
-async def focus(stage: Stage_, pane: Pane) -> None:
+async def focus(stage: Run, pane: Pane) -> None:
     """Give the keys to a pane."""
     if pane is Pane.JOBS:
         row = JobRow(Adding(stage.app.main.desk, ["/x/waiting.txt"]))
@@ -575,12 +575,17 @@ async def test_the_footer_tells_the_keys_of_the_pane_with_the_focus(pane: Pane, 
 async def test_a_narrow_footer_shows_keys_whole_or_not_at_all(tmp_path: Path) -> None:
     async with on_stage(tmp_path, (60, 20)) as stage:
         await stage.press("focus_conversation")
-        keys = stage.app.main.query(FooterKey)
-        await stage.until(lambda: keys and keys.first().description == "Next quote")
-        await stage.until(lambda: all(stage.app.screen.region.contains_region(key.region) for key in keys))
-        few = len(keys)
+
+        def keys() -> list[FooterKey]:
+            return [*stage.app.main.query(FooterKey)]
+
+        def are_whole() -> bool:
+            return all(stage.app.screen.region.contains_region(key.region) for key in keys())
+
+        await stage.until(lambda: keys() and keys()[0].description == "Next quote" and are_whole())
+        few = len(keys())
         await stage.pilot.resize_terminal(120, 20)
-        await stage.until(lambda: len(keys) > few)
+        await stage.until(lambda: len(keys()) > few and are_whole())
 
 
 async def test_remapped_keys_take_the_place_of_all_others(home: Path, tmp_path: Path) -> None:
