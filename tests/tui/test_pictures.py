@@ -128,7 +128,9 @@ async def jobs(pilot: Pilot[Any]) -> None:
         listed._show(row)
     await settled(pilot)
     await pilot.press("f3")
-    sealed.focus()
+    sealed.focus(scroll_visible=False)
+    await pilot.pause()
+    listed.scroll_home(animate=False, immediate=True)
 
 
 @on_stage()

@@ -40,7 +40,9 @@ class TurnMenu(Static):
             self.menu, self.action = menu, action
 
     def __init__(self, *, is_answered: bool) -> None:
-        labels = {action.id: action.label for action in actions_of(Pane.CONVERSATION)}
+        labels = {
+            action.id: action.label.replace(" ", "\N{NO-BREAK SPACE}") for action in actions_of(Pane.CONVERSATION)
+        }
         links = [
             Content.styled(labels[each], Style.from_meta({"@click": f"pick({each!r})"}))
             for each in OF_ANSWER * is_answered + OF_QUESTION

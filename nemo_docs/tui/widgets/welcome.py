@@ -52,7 +52,7 @@ class Welcome(VerticalScroll, can_focus=True):
         & Static { margin-bottom: 1; }
         & #welcome-title { text-style: bold; color: $primary; }
         & Control { color: $primary; margin-bottom: 0; }
-        & #welcome-model { margin-top: 1; }
+        & #welcome-model { margin: 1 0; }
         & .muted { color: $text-muted; }
     }
     """
