@@ -35,11 +35,12 @@ from nemo_docs.tui.widgets.job_row import JobRow, Stage
 from nemo_docs.tui.widgets.library_pane import LibraryPane
 from nemo_docs.tui.widgets.source_pane import SourcePane
 from nemo_docs.tui.widgets.turn import TurnState
+from nemo_docs.tui.widgets.turn_menu import TurnMenu
 from nemo_docs.tui.widgets.welcome import Machine, Welcome
 from tests.tui.stage import FIT, app_without_model, set_stage, shares
 from tests.tui.support import until
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("hurry")]
 
 THEMES = ("nemo-dark", "nemo-light", "ansi-dark", "ansi-light")
 NARROW, WIDE, TINY = (80, 24), (160, 45), (60, 15)
@@ -75,7 +76,7 @@ async def welcome(pilot: Pilot[Any]) -> None:
 @on_stage(collections=True)
 async def library(pilot: Pilot[Any]) -> None:
     """Documents in collections, two of them selected."""
-    await pilot.press("f3", "down", "space", "down", "down", "down", "space")
+    await pilot.press("f3", "down", "space", *["down"] * 5, "space")
 
 
 @on_stage(conversation=True)
@@ -97,7 +98,7 @@ async def failed(pilot: Pilot[Any]) -> None:
     """A question that could not be answered."""
     conversation = pilot.app.screen.query_one(Conversation)
     await conversation.ask("When is the rent due?", ())
-    await until(pilot, lambda: conversation.turns[0].state is TurnState.FAILED)
+    await until(pilot, lambda: conversation.turns[0].state is TurnState.FAILED and conversation.query(TurnMenu))
     await pilot.press("f4")
     await settled(pilot)
 
@@ -127,7 +128,9 @@ async def jobs(pilot: Pilot[Any]) -> None:
         listed._show(row)
     await settled(pilot)
     await pilot.press("f3")
-    sealed.focus()
+    sealed.focus(scroll_visible=False)
+    await pilot.pause()
+    listed.scroll_home(animate=False, immediate=True)
 
 
 @on_stage()
@@ -188,10 +191,17 @@ async def settled(pilot: Pilot[Any]) -> None:
     """Let the fit be known, and then be the one of the pictures."""
     screen = pilot.app.main
     meter, pane = screen.query_one(FitMeter), screen.query_one(LibraryPane)
-    await until(pilot, lambda: pane.is_loaded and meter._handles is not None and meter.is_settled)
-    if pane.documents:
-        meter._show(parts(FIT, is_library=True), is_wrong=False)
-    await pilot.pause()
+    await until(pilot, lambda: pane.is_loaded and meter._handles is not None)
+    if not pane.documents:
+        await until(pilot, lambda: meter.is_settled)
+        return
+    wanted = parts(FIT, is_library=not pane.selected)
+    while True:
+        await until(pilot, lambda: meter.is_settled)
+        if meter._parts == wanted:
+            return
+        meter._show(wanted, is_wrong=False)
+        await pilot.pause()
 
 
 MAIN: dict[str, State] = {
@@ -220,7 +230,7 @@ OTHERS: dict[str, tuple[State, tuple[int, int], str]] = {
 
 async def pictures(app: NemoDocsApp, size: tuple[int, int], state: State, folder: Path, themes: tuple[str, ...]) -> Any:
     """The state in each of the themes, one after the other."""
-    app.animation_level = "none"
+    app.animation_level, app.theme = "none", themes[0]
     handles = set_stage(folder, **STAGES[state]) if state in STAGES else {}
     async with app.run_test(size=size) as pilot:
         screen = app.main
@@ -237,6 +247,7 @@ async def pictures(app: NemoDocsApp, size: tuple[int, int], state: State, folder
         for theme in themes:
             app.theme = theme
             await pilot.pause()
+            await settled(pilot)
             yield theme, app.export_screenshot(simplify=True)
 
 
