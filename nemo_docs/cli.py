@@ -7,16 +7,18 @@ exceptions become sentences; no traceback reaches a user.
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import click
 
 from nemo_docs import __version__
-from nemo_docs.commands import ask, config, doctor, documents, engine, models, search
+from nemo_docs.commands.shared import setting_options
 from nemo_docs.errors import ExitCode, NemoDocsError, UsageError
 from nemo_docs.plain import printable
 
@@ -25,11 +27,35 @@ _WITHOUT_CURSOR = frozenset({"dumb", "unknown"})
 _OUTPUT_IS_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
+_COMMANDS = {
+    "add": "documents:add",
+    "list": "documents:list_",
+    "show": "documents:show",
+    "pages": "documents:pages",
+    "tag": "documents:tag",
+    "remove": "documents:remove",
+    "search": "search:search",
+    "read": "ask:read",
+    "ask": "ask:ask",
+    "model": "models:model",
+    "engine": "engine:engine",
+    "doctor": "doctor:doctor",
+    "config": "config:config",
+}
+"""Each command's module and name in `nemo_docs.commands`, in the order in which they are used."""
+
+
 class _Commands(click.Group):
-    """Commands in the order in which they are used, not in that of the alphabet."""
+    """Imports a command when it is asked for: the app and every other command start without it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands and cmd_name in _COMMANDS:
+            module, _, name = _COMMANDS[cmd_name].partition(":")
+            self.add_command(getattr(import_module(f"nemo_docs.commands.{module}"), name))
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -45,9 +71,12 @@ class _Commands(click.Group):
     epilog="Start with `nemo-docs add FILE.pdf`, then `nemo-docs ask QUESTION`.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="nemo-docs", message="%(prog)s %(version)s")
+@setting_options("in_process")
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context, /, **options: object) -> None:
     """Ask questions of long documents; answers quote the pages verbatim. Nothing leaves this machine.
+
+    Without a command it opens the app. What the options say then holds for the app; commands have their own.
 
     Settings, library and models live in the platform's folders, or all under NEMO_DOCS_HOME when that is set.
     """
@@ -60,23 +89,11 @@ def cli(ctx: click.Context) -> None:
                 f"The app cannot be drawn on this terminal (TERM is {kind}).",
                 hint="Set TERM to what it is, such as xterm-256color, or use the commands: see `nemo-docs --help`.",
             )
+        gc.disable()  # the app has it on again once its first frame is drawn
         from nemo_docs.settings import load
         from nemo_docs.tui.app import open_app
 
-        ctx.exit(open_app(load()))
-
-
-for _command in (
-    *documents.COMMANDS,
-    search.search,
-    ask.read,
-    ask.ask,
-    models.model,
-    engine.engine,
-    doctor.doctor,
-    config.config,
-):
-    cli.add_command(_command)
+        ctx.exit(open_app(load(options=options)))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nemo_docs.backends.local import LocalBackend
     from nemo_docs.library.reader import LibraryReader
 
-_MODEL_OPTIONS = ("model", "device", "precision")
+_MODEL_OPTIONS = ("model", "device", "precision", "in_process")
 _ASK_OPTIONS = ("window", "budget", "language", "answer_tokens", "temperature", "top_p", "seed")
 
 
@@ -72,7 +72,7 @@ def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
     """Read documents through the model now, window by window.
 
     DOC is a handle, else a whole collection, else a path, else part of a title. Shows that they fit and how long
-    reading takes here; the speed is remembered for later estimates. What was read is kept for this process only.
+    reading takes here; the speed is remembered for later estimates. The engine keeps what it has read while it runs.
     """
     from nemo_docs.answering.preread import preread
 

@@ -229,5 +229,4 @@ def remove(documents: tuple[str, ...], as_json: bool) -> None:
                 click.echo(printable(f"Removed {document.handle}  {document.title}"), err=True)
 
 
-COMMANDS = (add, list_, show, pages, tag, remove)
 """In the order of the help."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.group(invoke_without_command=True, epilog=example("engine status", "engine status --json", "engine stop"))
 @click.pass_context
 def engine(ctx: click.Context) -> None:
-    """Look after the engine: one process that holds the model for the app and every command.
+    """Look after the engine, which holds the model for all.
 
     It starts with the first question and ends by itself when nothing has been asked for a while (setting engine_idle).
     """

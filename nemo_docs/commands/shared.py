@@ -10,8 +10,9 @@ import click
 
 from nemo_docs.commands.scope import Scope, parse_scope
 from nemo_docs.errors import UsageError
+from nemo_docs.kinds import Switch
 from nemo_docs.plain import json_line
-from nemo_docs.settings import Switch, help_of, kind_of, load
+from nemo_docs.settings import help_of, kind_of, load
 
 if TYPE_CHECKING:
     from nemo_docs.library.reader import LibraryReader

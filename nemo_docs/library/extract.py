@@ -13,11 +13,11 @@ import json
 import os
 import signal
 import sys
-import threading
 from contextlib import suppress
 from typing import IO, Any
 
 from nemo_docs.errors import ReaderError
+from nemo_docs.library import child
 from nemo_docs.library.readers import RawText, load_reader
 
 LONGEST_PAGE = 1_000_000
@@ -34,7 +34,7 @@ def main() -> None:
     request = json.loads(sys.stdin.readline() or "null")
     if request is None:  # the parent died first
         return
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    child.die_with_parent()
     reader = load_reader(request["reader"])
     _limit(request["memory_bytes"], request["cpu_s"])
     try:
@@ -73,13 +73,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error)[:300] or type(error).__name__
-
-
-def _die_with_parent() -> None:
-    with suppress(OSError):
-        while os.read(0, 1):  # not sys.stdin, whose lock would be held when the interpreter ends
-            pass
-    os._exit(0)
 
 
 def _limit(memory_bytes: int, cpu_s: int) -> None:

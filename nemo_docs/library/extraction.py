@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import queue
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from nemo_docs.errors import Encrypted, Unreadable
+from nemo_docs.library import child
 from nemo_docs.library.clean import clean_line
 from nemo_docs.library.records import PageStatus
 
@@ -103,7 +98,7 @@ def extract(
 _DIED = "the reader died on this page"
 
 
-def _opening(messages: _Messages, name: str, limits: Limits) -> Opened:
+def _opening(messages: child.Messages, name: str, limits: Limits) -> Opened:
     message = messages.get(limits.open_s)
     if message is None:
         raise Unreadable(f"{name} cannot be read: it took longer than {limits.open_s:g} seconds to open.")
@@ -118,7 +113,7 @@ def _opening(messages: _Messages, name: str, limits: Limits) -> Opened:
     )
 
 
-def _next_page(messages: _Messages, number: int, name: str, limits: Limits, deadline: float) -> RawPage:
+def _next_page(messages: child.Messages, number: int, name: str, limits: Limits, deadline: float) -> RawPage:
     left = deadline - time.monotonic()
     message = messages.get(min(limits.page_s, left)) if left > 0 else None
     if message is None and time.monotonic() >= deadline:
@@ -137,45 +132,8 @@ def _next_page(messages: _Messages, number: int, name: str, limits: Limits, dead
     return RawPage(number, PageStatus.OK, page["raw"], hidden)
 
 
-class _Messages:
-    """The child's lines, taken with a time limit. A thread reads them, as no system can wait on all kinds of pipe."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._lines: queue.Queue[bytes] = queue.Queue(maxsize=8)
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
-        self._thread.start()
-
-    def _read(self, stdout: Any) -> None:
-        for line in stdout:
-            self._put(line)
-        self._put(b"")
-
-    def _put(self, line: bytes) -> None:
-        while not self._closed.is_set():
-            try:
-                self._lines.put(line, timeout=0.2)
-                return
-            except queue.Full:
-                continue
-
-    def get(self, timeout_s: float) -> dict[str, Any] | None:
-        """The next message; empty at the child's end; None when the time is over."""
-        try:
-            line = self._lines.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
-        message: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
-        return message
-
-    def close(self) -> None:
-        """End the thread; the child must have ended before."""
-        self._closed.set()
-        self._thread.join()
-
-
 @contextmanager
-def _child(path: str, reader: str, start: int, password: str | None, limits: Limits) -> Iterator[_Messages]:
+def _child(path: str, reader: str, start: int, password: str | None, limits: Limits) -> Iterator[child.Messages]:
     request = {
         "path": os.fsencode(path).hex(),
         "reader": reader,
@@ -185,20 +143,10 @@ def _child(path: str, reader: str, start: int, password: str | None, limits: Lim
         "memory_bytes": limits.memory_bytes,
         "cpu_s": int(limits.open_s + limits.file_s) + 1,
     }
-    root = str(Path(__file__).parents[2])
-    search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    process = subprocess.Popen(
-        # -P: the folder that the user happens to stand in is no place to import from
-        [sys.executable, "-P", "-m", "nemo_docs.library.extract"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": search},
-        start_new_session=True,
-    )
+    process = child.start("nemo_docs.library.extract")
     assert process.stdin is not None
     assert process.stdout is not None
-    messages = _Messages(process)
+    messages = child.Messages(process)
     try:
         with suppress(BrokenPipeError):  # it died at once; the next message says so
             process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -209,8 +157,4 @@ def _child(path: str, reader: str, start: int, password: str | None, limits: Lim
             finally:
                 process.kill()
     finally:
-        process.kill()
-        process.wait()
-        with suppress(BrokenPipeError):  # the request that a dead child never took is written once more here
-            process.stdin.close()
-        process.stdout.close()
+        child.end(process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -70,6 +71,7 @@ class NemoDocsApp(Habits):
         in place of 50.
         """
         sys.setswitchinterval(0.001)
+        self.call_after_refresh(_collect_garbage)
         if sys.platform != "win32" and not self.is_headless:
             self._leave_when_told()
 
@@ -102,6 +104,12 @@ class NemoDocsApp(Habits):
             message, hint = crash.record(error)
             self._exit_renderables.append(Text(printable(f"Error: {message}\nhint: {hint}", lines=True)))
         self._close_messages_no_wait()
+
+
+def _collect_garbage() -> None:
+    """Have Python look for garbage again, and never among all that the start has made: it lives as long as the app."""
+    gc.freeze()
+    gc.enable()
 
 
 def open_app(configuration: Configuration) -> int:

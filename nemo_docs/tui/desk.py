@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nemo_docs.library.conversations import Conversations
-from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId
 from nemo_docs.settings import Configuration
 
@@ -22,7 +19,9 @@ if TYPE_CHECKING:
     from nemo_docs.answering.fit import Fit, Memory
     from nemo_docs.answering.source import Source
     from nemo_docs.backends.local import LocalBackend
+    from nemo_docs.library.conversations import Conversations
     from nemo_docs.library.events import IngestEvent
+    from nemo_docs.library.reader import LibraryReader
     from nemo_docs.tui.jobs.job import Cancelled
 
 Told = TypeVar("Told")
@@ -54,7 +53,6 @@ class Desk:
         self._configuration = configuration
         self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._opening = threading.Lock()
         self._backend: LocalBackend | None = None
         self._conversation: int | None = None
         """The one that questions go on; None begins another."""
@@ -81,6 +79,8 @@ class Desk:
         Raises:
             LibraryError: If it cannot be read.
         """
+        from nemo_docs.library.reader import LibraryReader
+
         return LibraryReader(self.configuration.paths.library)
 
     def documents(self) -> list[Document]:
@@ -219,6 +219,8 @@ class Desk:
             self._conversation = None
 
     def _conversations(self) -> Conversations:
+        from nemo_docs.library.conversations import Conversations
+
         return Conversations(self.configuration.paths.library)
 
     def ask(
@@ -313,16 +315,9 @@ class Desk:
 
     def add(self, paths: Sequence[str], cancelled: Cancelled, *, password: str | None = None) -> Iterator[IngestEvent]:
         """Add files and folders to the library; stopping keeps every page that was read."""
-        from nemo_docs.library import ingest
-        from nemo_docs.library.store import Library
+        from nemo_docs.library import ingest_process
 
-        with self._opening:  # the first makes the library; another that switches its journal meanwhile is refused
-            opened = Library(self.configuration.paths.library)
-        with opened as library, closing(ingest.add(library, paths, password=password)) as events:
-            for event in events:
-                yield event
-                if cancelled():
-                    return
+        yield from ingest_process.add(self.configuration.paths.library, paths, password=password, cancelled=cancelled)
 
     def count_files(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
         """How many files these files and folders hold that can be read; more and more until all are counted."""

@@ -171,7 +171,7 @@ async def test_the_filter_shows_titles_that_hold_the_words(tmp_path: Path) -> No
         await pilot.press("slash", *"muller")
         await until(pilot, lambda: len(drawn(pane)) == 2)
         assert "Müller.txt" in drawn(pane)[0]
-        assert said(pane, "title") == "Library · 1 of 3 documents"
+        assert said(pane, "title") == "Library · 1 of 3"
         await pilot.press("enter", "a")
         await until(pilot, lambda: len(pane.selected) == 1)
         await pilot.press("slash", *["backspace"] * 6, *"nowhere")

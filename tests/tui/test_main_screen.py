@@ -90,7 +90,8 @@ async def test_side_panes_are_put_away_by_a_click_on_their_names(tiny_folder: Pa
         await until(pilot, lambda: seen(pilot.app) == ("#library", "#conversation"))
 
 
-async def test_keys_go_to_each_pane_and_again_puts_a_side_away(tiny_folder: Path) -> None:
+async def test_keys_go_to_each_pane_and_again_puts_a_side_away(tiny_folder: Path, home: Path) -> None:
+    add_document(home, "lease.txt", "The rent is due.")
     async with app_on(tiny_folder).run_test(size=(120, 30)) as pilot:
         app = pilot.app
         await pilot.press("f4")
@@ -111,7 +112,8 @@ async def test_escape_with_nothing_to_stop_goes_to_the_prompt(tiny_folder: Path)
         assert isinstance(pilot.app.focused, Prompt)
 
 
-async def test_the_palette_offers_the_table_and_carries_it_out(tiny_folder: Path) -> None:
+async def test_the_palette_offers_the_table_and_carries_it_out(tiny_folder: Path, home: Path) -> None:
+    add_document(home, "lease.txt", "The rent is due.")
     async with app_on(tiny_folder).run_test() as pilot:
         offered = {action.id: carry_out for action, carry_out in pilot.app.main.offers()}
         assert {"help", "settings", "theme", "quit", "cancel", "copy_answer", "send", "next_page"} <= offered.keys()

@@ -41,7 +41,8 @@ def note(screen: SettingsScreen) -> str:
 
 
 def row(screen: SettingsScreen, name: str) -> str:
-    return str(screen.query_one(OptionList).get_option(name).prompt)
+    """Name, value and origin, whatever their columns."""
+    return " ".join(str(screen.query_one(OptionList).get_option(name).prompt).split())
 
 
 @pytest.mark.asyncio
@@ -55,10 +56,10 @@ async def test_every_setting_is_shown_with_its_origin_help_and_bounds(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
         for name in names():
-            assert row(screen, name).startswith(f"{name} = ")
-        assert row(screen, "budget") == f"budget = 90   from {home / 'config.toml'} line 1"
-        assert row(screen, "seed") == "seed = 7   from NEMO_DOCS_SEED"
-        assert row(screen, "keys.quit") == "keys.quit = ctrl+q   from default"
+            assert row(screen, name).startswith(f"{name} ")
+        assert row(screen, "budget") == f"budget 90 from {home / 'config.toml'} line 1"
+        assert row(screen, "seed") == "seed 7 from NEMO_DOCS_SEED"
+        assert row(screen, "keys.quit") == "keys.quit ctrl+q from default"
         screen.query_one(OptionList).highlighted = names().index("seed")
         await until(pilot, lambda: note(screen) == "NEMO_DOCS_SEED is set in the environment and wins over the file.")
         assert "Start of the random numbers" in str(screen.query_one("#help", Static).content)
@@ -73,7 +74,7 @@ async def test_change_is_written_holds_at_once_and_can_be_taken_back(home: Path)
         await change(screen, pilot, "budget", "120")
         await until(pilot, lambda: app.desk.configuration.settings.budget == 120)
         await until(pilot, lambda: note(screen) == "Written.")
-        assert row(screen, "budget").startswith("budget = 120   from ")
+        assert row(screen, "budget").startswith("budget 120 from ")
         assert (home / "config.toml").read_text() == "budget = 120.0\n"
         await pilot.click("#default")
         await until(pilot, lambda: app.desk.configuration.settings.budget == 60)

@@ -248,3 +248,17 @@ async def test_a_lit_span_is_scrolled_into_view_whole(tmp_path: Path) -> None:
         await until(pilot, lambda: pane.is_settled and "line 90 of" in reversed_text(pane))
         assert "line 94 of the page" in reversed_text(pane)
         assert any("line 89 of" in line for line in drawn(pane))
+
+
+@pytest.mark.asyncio
+async def test_what_is_lit_stays_in_view_when_the_terminal_changes(tmp_path: Path) -> None:
+    text = "\n".join(
+        f"line {number} of the page is a long one that is broken where it is narrow" for number in range(30)
+    )
+    handle = shelve(tmp_path, {"long.txt": text})["long.txt"]
+    pages = page_texts(handle)
+    async with alone(SourcePane, (120, 40)) as (pilot, pane, _):
+        pane.show_citation(cite(handle, pages, (1, "line 28 of the page is")))
+        await until(pilot, lambda: pane.is_settled and "line 28" in reversed_text(pane))
+        await pilot.resize_terminal(30, 12)
+        await until(pilot, lambda: pane.size.width == 30 and "line 28" in reversed_text(pane))

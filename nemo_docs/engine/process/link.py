@@ -7,9 +7,7 @@ middle of an answer is told, because part of that answer is with the user.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +17,7 @@ from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from nemo_docs.engine.process.address import HELD, Place
+from nemo_docs.engine.process.starting import start
 from nemo_docs.engine.process.wire import (
     LONGEST_BYTES,
     Ask,
@@ -35,7 +34,6 @@ from nemo_docs.engine.process.wire import (
     encode,
 )
 from nemo_docs.errors import EngineStopped
-from nemo_docs.paths import private_folder
 
 _STARTS_WITHIN_S = 30.0
 _FINISHES_WITHIN_S = 600.0
@@ -221,7 +219,7 @@ class Link:
             if talk is not None:
                 until = self._replace(talk) + _STARTS_WITHIN_S
             elif process is None or process.poll() == HELD:
-                process = self._start()
+                process = start(self.place, self._idle_s)
             elif process.returncode is not None:
                 raise EngineStopped(
                     f"The engine could not be started: it ended with {process.returncode}.",
@@ -244,38 +242,3 @@ class Link:
                 talk.receive(Done | Refused, _FINISHES_WITHIN_S)
         talk.close()
         return monotonic()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        private_folder(self.place.state)
-        arguments = [sys.executable, "-P", "-m", "nemo_docs.engine.process", str(self.place.state), str(self._idle_s)]
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        detached: dict[str, Any] = {"start_new_session": True}  # Ctrl-C in this terminal is not for it
-        if sys.platform == "win32":
-            detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
-        with open(os.open(self.place.log, flags, 0o600), "wb") as log:
-            process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.place.state,
-                env=_environment(),
-                **detached,
-            )
-        threading.Thread(target=process.wait, name="engine's end", daemon=True).start()  # leaves no zombie behind
-        return process
-
-
-def _environment() -> dict[str, str]:
-    """What the engine's process finds: the code that this one runs, and threads that do not wait by spinning for long.
-
-    Torch's threads meet some two hundred times a token. Spinning without end, one that another program has pushed off
-    its core keeps the others spinning: beside one busy process on two cores a question took 69 s in place of 2.5. With
-    short spins it takes 14 s, and alone as long as before.
-    """
-    found = dict(os.environ)
-    package = str(Path(__file__).parents[3])
-    found["PYTHONPATH"] = os.pathsep.join(filter(None, [package, found.get("PYTHONPATH", "")]))
-    if "OMP_WAIT_POLICY" not in found:
-        found.setdefault("GOMP_SPINCOUNT", "3000")
-    return found

@@ -75,6 +75,7 @@ _TITLES = {
     Pane.LIBRARY: "In the library",
     Pane.CONVERSATION: "In the conversation",
     Pane.SOURCE: "In the source",
+    Pane.JOBS: "Among what is being added or read",
     Pane.PROMPT: "In the prompt",
     Pane.DIALOG: "In a window",
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Button, Input, Static
 
 from nemo_docs.plain import printable
 from nemo_docs.tui.screens.dialog import Dialog
@@ -33,15 +34,16 @@ class LineScreen(Dialog[str | None]):
         self._question, self._value, self._detail, self._is_password = question, value, detail, is_password
 
     def compose(self) -> ComposeResult:
-        """The question, what to know, the field."""
-        from textual.containers import Vertical
-
+        """The question, what to know, the field; buttons for the mouse."""
         with Vertical(id="box"):
             yield Static(Content(printable(self._question)), id="question")
             if self._detail:
                 yield Static(Content(printable(self._detail, lines=True)), classes="muted")
             field = Input if self._is_password else PlainInput  # a password is taken as it is, and not shown
             yield field(self._value, password=self._is_password, id="answer")
+            with Horizontal(classes="buttons"):
+                yield Button("OK", variant="primary", id="ok", compact=True)
+                yield Button("Close", id="close", compact=True)
 
     def on_mount(self) -> None:
         """The field has the keys."""
@@ -51,3 +53,7 @@ class LineScreen(Dialog[str | None]):
         """That is the answer."""
         message.stop()
         self.dismiss(message.value)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """By mouse, or with a button focused."""
+        self.dismiss(self.query_one(Input).value if event.button.id == "ok" else None)

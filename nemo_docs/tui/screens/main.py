@@ -16,7 +16,7 @@ from textual.containers import Horizontal, Vertical
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, TextArea
+from textual.widgets import TextArea
 
 from nemo_docs.actions import ACTIONS, Action, Pane
 from nemo_docs.errors import EngineStopped
@@ -43,6 +43,7 @@ from nemo_docs.tui.messages import (
 from nemo_docs.tui.widgets.conversation import Conversation
 from nemo_docs.tui.widgets.fit_meter import FitMeter
 from nemo_docs.tui.widgets.job_list import JobList
+from nemo_docs.tui.widgets.key_line import KeyLine
 from nemo_docs.tui.widgets.library_pane import LibraryPane
 from nemo_docs.tui.widgets.prompt import Prompt
 from nemo_docs.tui.widgets.source_pane import SourcePane
@@ -98,7 +99,7 @@ class MainScreen(Screen[None]):
                 yield Prompt()
             with Vertical(id="right"):
                 yield SourcePane(self.desk)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show the panes."""
@@ -275,8 +276,11 @@ class MainScreen(Screen[None]):
         self._go_or_put_away("source")
 
     def action_focus_conversation(self) -> None:
-        """Go to the conversation."""
-        self._conversation.focus_current()
+        """Go to the conversation, or to what stands in its place."""
+        if self._welcome.display:
+            self._welcome.focus()
+        else:
+            self._conversation.focus_current()
 
     def action_focus_prompt(self) -> None:
         """Go to the prompt."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -12,12 +13,18 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from nemo_docs.errors import SettingsError
+from nemo_docs.kinds import Choice
 from nemo_docs.plain import printable
-from nemo_docs.settings import MODEL_SETTINGS, Choice, Configuration, check, help_of, kind_of, names, shown, value_of
+from nemo_docs.settings import MODEL_SETTINGS, Configuration, check, help_of, kind_of, names, shown, value_of
+from nemo_docs.tui.cells import padded
 from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 from nemo_docs.tui.screens.dialog import Dialog
 from nemo_docs.tui.widgets.plain_input import PlainInput
+
+VALUE_CELLS = 20
+"""What is longer is seen whole in the field."""
+_NAME_CELLS = max(map(cell_len, names()))
 
 
 class SettingsScreen(Dialog[None]):
@@ -118,7 +125,8 @@ class SettingsScreen(Dialog[None]):
     def _row(self, name: str) -> Content:
         origin = self._configuration.origins[name]
         style = "" if origin == "default" else "bold"
-        return Content.assemble((f"{name} = {self._shown(name)}", style), printable(f"   from {origin}"))
+        row = f"{padded(name, _NAME_CELLS)} {padded(self._shown(name), VALUE_CELLS)}"
+        return Content.assemble((row, style), printable(f"  from {origin}"))
 
     def _caution(self) -> str:
         """What stands between the file and the effect."""

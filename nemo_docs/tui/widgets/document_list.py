@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -259,7 +260,11 @@ class DocumentList(ScrollView, inherit_bindings=False):
 
     def _second(self, document: Document, width: int) -> list[tuple[str, str]]:
         indent = MARKS + self._handle_cells
-        facts = padded(" · ".join(fact for fact in self._facts(document) if fact), width - indent)
+        language, pages, tokens, read = self._facts(document)
+        facts = _told(language, pages, tokens, read)
+        if cell_len(facts) > width - indent:  # how much is read says more than how much there is
+            facts = _told(language, pages, read)
+        facts = padded(facts, width - indent)
         return [(" " * indent, ""), (facts, "list--fact")]
 
     def _columns(self, document: Document, width: int) -> list[tuple[str, str]]:
@@ -279,6 +284,10 @@ class DocumentList(ScrollView, inherit_bindings=False):
         if (share := self._shares.get(document.handle)) is None:
             return language, pages, "", ""
         return language, pages, f"{short_number(share.tokens)} tok", _read(share)
+
+
+def _told(*facts: str) -> str:
+    return " · ".join(fact for fact in facts if fact)
 
 
 def _read(share: Share) -> str:

@@ -64,6 +64,7 @@ class JobRow(Widget, can_focus=True):
         & Horizontal { height: 1; }
         & .job-title { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & .job-detail { height: auto; color: $text-muted; }
+        & #password { color: $primary; }
         &:focus .job-title { text-style: bold reverse; }
         &.-failed .job-title { color: $text-error; }
         &.-done .job-title { color: $text-success; }
@@ -113,7 +114,7 @@ class JobRow(Widget, can_focus=True):
             yield Static(classes="job-title", markup=False)
             yield Control("stop", "stop_job")
         yield Static(classes="job-detail", markup=False)
-        yield Control("type the password", "give_password", id="password")
+        yield Control("▸ Type the password", "give_password", id="password")
 
     def on_mount(self) -> None:
         """Show it as it is, and begin."""

@@ -190,7 +190,7 @@ class LibraryPane(Widget):
         empty.display = not rows
         empty.update(Content(f"Nothing is called “{one_line(self._words)}”." if documents else "No documents yet."))
         shown = len({row.document.handle for row in rows if isinstance(row, Entry)})
-        count = f"{shown:,} of {counted(len(documents), 'document')}" if self._words else f"{len(documents):,}"
+        count = f"{shown:,} of {len(documents):,}" if self._words else f"{len(documents):,}"
         self.query_one("#library-title", Static).update(Content(f"Library · {count}" if documents else "Library"))
         self._show_scope()
 

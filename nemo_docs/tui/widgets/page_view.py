@@ -55,6 +55,7 @@ class PageView(ScrollView, inherit_bindings=False):
         self._lines: list[Line] = []
         self._lights: tuple[Light, ...] = ()
         self._goal: tuple[int, int] | None = None  # characters that are to be seen
+        self._height = 0  # lines that were seen before the last change of size
         self._wanted = ("", 0)
         self._job: Job[list[Line]] | None = None
 
@@ -75,10 +76,14 @@ class PageView(ScrollView, inherit_bindings=False):
         return self._job is None
 
     def on_resize(self, event: events.Resize) -> None:
-        """Cut the lines anew and keep the place."""
+        """Cut the lines anew and keep the place, or what is lit there."""
         if self._goal is None and self._lines:
-            top = self._lines[min(self.scroll_offset.y, len(self._lines) - 1)].start
-            self._goal = (top, top)
+            first = min(self.scroll_offset.y, len(self._lines) - 1)
+            lit = next((each for each in self._lights if each.is_strong), None)
+            is_seen = lit is not None and first <= line_at(self._lines, lit.start) < first + self._height
+            top = self._lines[first].start
+            self._goal = (lit.start, lit.end) if lit is not None and is_seen else (top, top)
+        self._height = self.scrollable_content_region.height
         self._lay_out(self._wanted[0])
 
     def _light(self, lights: Sequence[Light]) -> None:

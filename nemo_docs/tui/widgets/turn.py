@@ -236,7 +236,7 @@ class Turn(Widget):
         if self._job is None:
             self._tell("Not asked: it was stopped while it waited.")
             self.state = TurnState.DONE
-            self.mount(TurnMenu())
+            self.mount(TurnMenu(is_answered=False))
         else:
             self._job.cancel()
             self.state = TurnState.STOPPING
@@ -372,4 +372,4 @@ class Turn(Widget):
             self._tell("Stopped." if self.state is TurnState.STOPPING else "")
         if self.state is not TurnState.FAILED:
             self.state = TurnState.DONE
-        await self.mount(TurnMenu())
+        await self.mount(TurnMenu(is_answered=bool(self.text or self.citations)))

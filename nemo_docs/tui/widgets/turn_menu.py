@@ -9,11 +9,15 @@ from textual.widgets import Static
 
 from nemo_docs.actions import Pane, actions_of
 
-IDS = ("copy_answer", "copy_citation", "edit_question", "ask_again")
+OF_ANSWER, OF_QUESTION = ("copy_answer", "copy_citation"), ("edit_question", "ask_again")
 
 
 class TurnMenu(Static):
-    """A line of labels to click."""
+    """A line of labels to click.
+
+    Args:
+        is_answered: Whether there is an answer, too.
+    """
 
     DEFAULT_CSS = """
     TurnMenu {
@@ -35,9 +39,14 @@ class TurnMenu(Static):
             super().__init__()
             self.menu, self.action = menu, action
 
-    def __init__(self) -> None:
-        labels = {action.id: action.label for action in actions_of(Pane.CONVERSATION)}
-        links = [Content.styled(labels[each], Style.from_meta({"@click": f"pick({each!r})"})) for each in IDS]
+    def __init__(self, *, is_answered: bool) -> None:
+        labels = {
+            action.id: action.label.replace(" ", "\N{NO-BREAK SPACE}") for action in actions_of(Pane.CONVERSATION)
+        }
+        links = [
+            Content.styled(labels[each], Style.from_meta({"@click": f"pick({each!r})"}))
+            for each in OF_ANSWER * is_answered + OF_QUESTION
+        ]
         super().__init__(Content("  ").join(links), markup=False)
 
     def action_pick(self, action: str) -> None:

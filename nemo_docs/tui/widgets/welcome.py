@@ -41,8 +41,8 @@ class Machine:
     samples: str
 
 
-class Welcome(VerticalScroll, can_focus=False):
-    """The first screen of a new library."""
+class Welcome(VerticalScroll, can_focus=True):
+    """The first screen of a new library; it has the keys that scroll, as a small terminal shows half of it."""
 
     DEFAULT_CSS = """
     Welcome {
@@ -52,7 +52,7 @@ class Welcome(VerticalScroll, can_focus=False):
         & Static { margin-bottom: 1; }
         & #welcome-title { text-style: bold; color: $primary; }
         & Control { color: $primary; margin-bottom: 0; }
-        & #welcome-model { margin-top: 1; }
+        & #welcome-model { margin: 1 0; }
         & .muted { color: $text-muted; }
     }
     """
