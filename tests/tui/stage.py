@@ -59,6 +59,9 @@ FIT = Fit(
     is_whole=True,
 )
 
+_MADE: dict[tuple[bool, bool], tuple[bytes, dict[str, str]]] = {}
+"""Libraries as they were made, since every test wants the same: what they hold, and the handles."""
+
 
 def app_without_model(**options: object) -> NemoDocsApp:
     """The app on the home's library."""
@@ -73,8 +76,15 @@ def set_stage(folder: Path, *, collections: bool = False, conversation: bool = F
         collections: Whether some documents stand in some.
         conversation: Whether two questions have been answered.
     """
+    library, key = load().paths.library, (collections, conversation)
+    if key in _MADE:
+        for name, text in TEXTS.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        library.parent.mkdir(parents=True, exist_ok=True)
+        made, handles = _MADE[key]
+        library.write_bytes(made)
+        return handles
     handles = shelve(folder, TEXTS)
-    library = load().paths.library
     if collections:
         with Library(library) as opened:
             for name in ("lease.txt", "賃貸借契約書.txt"):
@@ -98,6 +108,8 @@ def set_stage(folder: Path, *, collections: bool = False, conversation: bool = F
         kept.finish_turn(turn, _answer(EARLIER, "For five years [1].", quotes[:1]), "answered", read=[lease])
         turn = kept.begin_turn(turn.conversation, QUESTION, [lease])
         kept.finish_turn(turn, _answer(QUESTION, WORDS, quotes[1:]), "answered", read=[lease])
+    if not library.with_name(f"{library.name}-wal").exists():  # else not all of it is in the file
+        _MADE[key] = library.read_bytes(), handles
     return handles
 
 

@@ -16,6 +16,9 @@ from tests.tui.alone import alone
 from tests.tui.shelf import shelve
 from tests.tui.support import until
 
+pytestmark = pytest.mark.usefixtures("hurry")
+
+
 WHOLE = Fit(
     documents=3,
     documents_without_text=0,

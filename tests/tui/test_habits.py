@@ -18,6 +18,7 @@ from nemo_docs.tui.screens.add_files import AddFilesScreen
 from nemo_docs.tui.screens.help import HelpScreen
 from nemo_docs.tui.screens.settings import SettingsScreen
 from nemo_docs.tui.screens.theme import ThemeScreen
+from nemo_docs.tui.widgets.prompt import Prompt
 from tests.tui.support import until
 
 OPENED: dict[str, type[Screen[object]]] = {
@@ -41,6 +42,7 @@ async def test_key_opens_its_window_once_and_escape_closes_it(key: str) -> None:
         assert isinstance(app.screen, OPENED[key]), "a window covers the app: its keys do not work there"
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is main)
+        assert isinstance(app.focused, Prompt)
 
 
 @pytest.mark.asyncio

@@ -10,6 +10,7 @@ from nemo_docs.settings import load
 from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import LibraryChanged
 from nemo_docs.tui.screens.confirm import ConfirmScreen
+from nemo_docs.tui.widgets import job_list
 from nemo_docs.tui.widgets.job_list import MOST_INGESTS, JobList
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
 from tests.tui.alone import alone
@@ -27,7 +28,8 @@ def titles(jobs: JobList) -> set[str]:
 
 
 @pytest.mark.asyncio
-async def test_a_file_is_added_told_and_goes_away(tmp_path: Path) -> None:
+async def test_a_file_is_added_told_and_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_list, "FADE_S", 0.5)
     (tmp_path / "notes.txt").write_text("Everyone has the right to rest.\f" * 3)
     async with alone(JobList) as (pilot, jobs, _):
         assert not jobs.display

@@ -122,16 +122,6 @@ async def test_the_palette_offers_the_table_and_carries_it_out(tiny_folder: Path
         await until(pilot, lambda: pilot.app.main.query_one(Conversation).has_focus_within)
 
 
-@pytest.mark.parametrize("key", ["f1", "f2", "ctrl+p", "ctrl+o", "ctrl+t"])
-async def test_windows_open_over_the_panes_and_escape_closes_them(tiny_folder: Path, key: str) -> None:
-    async with app_on(tiny_folder).run_test() as pilot:
-        await pilot.press(key)
-        await until(pilot, lambda: pilot.app.screen is not pilot.app.main)
-        await pilot.press("escape")
-        await until(pilot, lambda: pilot.app.screen is pilot.app.main)
-        assert isinstance(pilot.app.focused, Prompt)
-
-
 async def test_quitting_waits_for_nobody(tiny_folder: Path) -> None:
     is_asked, is_let_go = [], []
     app = app_on(tiny_folder)

@@ -257,7 +257,7 @@ def picture(snapshot: Any) -> Any:
     return snapshot.use_extension(SVGImageExtension)
 
 
-@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
+@pytest.mark.parametrize("size", [NARROW, pytest.param(WIDE, marks=pytest.mark.slow)], ids=["narrow", "wide"])
 @pytest.mark.parametrize("name", MAIN)
 async def test_main_screen(name: str, size: tuple[int, int], picture: Any, tmp_path: Path) -> None:
     seen = pictures(app_without_model(), size, MAIN[name], tmp_path, THEMES)

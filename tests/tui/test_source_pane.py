@@ -261,4 +261,4 @@ async def test_what_is_lit_stays_in_view_when_the_terminal_changes(tmp_path: Pat
         pane.show_citation(cite(handle, pages, (1, "line 28 of the page is")))
         await until(pilot, lambda: pane.is_settled and "line 28" in reversed_text(pane))
         await pilot.resize_terminal(30, 12)
-        await until(pilot, lambda: pane.size.width == 30 and "line 28" in reversed_text(pane))
+        await until(pilot, lambda: pane.size.width < 30 and "line 28" in reversed_text(pane))
