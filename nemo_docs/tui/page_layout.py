@@ -82,8 +82,9 @@ def _wrapped(text: str, start: int, end: int, width: int) -> Iterator[tuple[int,
         is_space = character.isspace()
         if cells == 2 and character not in _NEVER_FIRST and not _is_inside_cluster(text, at, start):
             break_at = at
-        overflows = used + cells > width + is_space and not _is_inside_cluster(text, at, start)
-        if at > first and (overflows or at - first >= longest):
+        may_cut = not _is_inside_cluster(text, at, start)
+        # twice, where what is left behind a break and the character do not fit together either
+        while at > first and ((may_cut and used + cells > width + is_space) or at - first >= longest):
             cut = break_at if break_at > first and at - first < longest else at
             yield first, cut
             used = sum(_cells(each) for each in text[cut:at])

@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.widgets import Static
@@ -52,6 +52,7 @@ def test_a_span_lights_exactly_its_characters(text: str, width: int, data: st.Da
 
 
 @given(texts, st.integers(2, 90))
+@example("。「0\x1b", 5)
 def test_lines_hold_every_character_once_and_fit(text: str, width: int) -> None:
     lines = lay_out(text, width)
     assert lines[0].start == 0
