@@ -87,7 +87,12 @@ class NemoDocsApp(Habits):
     def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leave, and say what was not added to the end: it would be missed much later."""
         if message is None and (left := self.main.left):
-            message = Text(printable(f"Not added to the end: {', '.join(left)}. Drop it again to go on.", lines=True))
+            message = Text(
+                printable(
+                    f"Not added to the end: {', '.join(left)}. It goes on when the app is opened again.", lines=True
+                )
+            )
+        self.main.leave()
         super().exit(result, return_code, message)
 
     def on_unmount(self) -> None:

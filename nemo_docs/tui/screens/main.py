@@ -7,12 +7,14 @@ or a click on its name in the title line, puts it away.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
@@ -124,6 +126,11 @@ class MainScreen(Screen[None]):
     def on_resize(self) -> None:
         """Other panes may have room now."""
         self.call_after_refresh(self._arrange)
+
+    def leave(self) -> None:
+        """The app is leaving."""
+        with suppress(NoMatches):  # it may never have come to be drawn
+            self.query_one(JobList).leave()
 
     @property
     def left(self) -> list[str]:

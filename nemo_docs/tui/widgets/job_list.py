@@ -7,15 +7,19 @@ queues in the engine. What is done goes away by itself, what failed stays until 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from textual.containers import VerticalScroll
 
+from nemo_docs.errors import SettingsError
 from nemo_docs.plain import printable
 from nemo_docs.tui.cells import counted
 from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.jobs.work import Adding, Prereading
 from nemo_docs.tui.messages import LibraryChanged
+from nemo_docs.tui.wanted import Wanted
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
 
 MOST_INGESTS = 2
@@ -39,6 +43,47 @@ class JobList(VerticalScroll, can_focus=False):
     def __init__(self, desk: Desk) -> None:
         super().__init__(id="jobs")
         self.desk = desk
+        self._wanted = Wanted(desk.configuration.paths.state)
+        self._keepings = 0
+        self._is_leaving = False
+
+    def on_mount(self) -> None:
+        """Go on with what a process that has ended was asked to add."""
+        Job(self, "looking for what was to be added", lambda no: iter(self._wanted.take_over())).start()
+
+    def on_job_event(self, message: JobEvent) -> None:
+        """Something was dropped before, and is not all there."""
+        paths = [path for path in message.event if os.path.lexists(path)]  # type: ignore[attr-defined]  # our job's own
+        if paths:
+            name = printable(os.path.basename(paths[0].rstrip(os.sep)))
+            self.notify(f"Going on with what was dropped before: {name}.", markup=False)
+            row = self._show(JobRow(Adding(self.desk, paths)))
+            row.wait()
+            self.call_after_refresh(self._start_next)
+
+    def on_job_ended(self, message: JobEnded) -> None:
+        """Nothing to tell: what cannot be kept is added all the same."""
+        message.stop()
+
+    def leave(self) -> None:
+        """The app is leaving: what is not added by now stays wanted."""
+        self._is_leaving = True
+
+    def _keep(self) -> None:
+        """Have on disk what is still to be added; what nobody has agreed to yet is not."""
+        if self._is_leaving:
+            return
+        self._keepings += 1
+        order = self._keepings
+        agreed = [row.work for row in self.rows if row.stage in (Stage.WAITING, Stage.RUNNING)]
+        drops = [work.paths for work in agreed if isinstance(work, Adding)]
+
+        def keep(_cancelled: Cancelled) -> Iterator[None]:
+            with suppress(OSError, SettingsError):
+                self._wanted.keep(drops, order)
+            yield from ()
+
+        Job(self, "keeping what is to be added", keep).start()
 
     # what others ask for
 
@@ -111,6 +156,7 @@ class JobList(VerticalScroll, can_focus=False):
         running = sum(row.stage is Stage.RUNNING for row in rows)
         for row in [row for row in rows if row.stage is Stage.WAITING][: max(0, MOST_INGESTS - running)]:
             row.run_work()
+        self._keep()
 
     def on_job_row_over(self, message: JobRow.Over) -> None:
         """Let the next begin, and what went well go away."""
