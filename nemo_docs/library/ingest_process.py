@@ -77,8 +77,9 @@ def add(
                 )
             yield _event(message)
     finally:
+        process.kill()
+        messages.close()  # while its pipe is open: a thread reads it
         child.end(process)
-        messages.close()
 
 
 def _serve() -> None:

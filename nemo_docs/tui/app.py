@@ -89,7 +89,7 @@ class NemoDocsApp(Habits):
         if message is None and (left := self.main.left):
             message = Text(
                 printable(
-                    f"Not added to the end: {', '.join(left)}. It goes on when the app is opened again.", lines=True
+                    f"Not added to the end: {', '.join(left)}. It goes on at the next start.", lines=True
                 )
             )
         self.main.leave()

@@ -137,7 +137,7 @@ def test_leaving_says_what_was_not_added_to_the_end(tmp_path: Path) -> None:
         app.send(b"\x11")
         assert app.process.wait(30) == 0
         app.seen(b"Not added to the end: many (")
-        app.seen(b"of 90 files). It goes on when the app is opened again.")
+        app.seen(b"of 90 files). It goes on at the next start.")
     with open_app(**IN_PROCESS, NEMO_DOCS_FOLDER_LIMIT="10"):
         comes_true(lambda: [each.pages_read for each in documents()] == [100] * 90)
 
