@@ -74,6 +74,8 @@ class Fit:
     """Whether this is the last step: everything is counted."""
     shares: tuple[Share, ...] = ()
     """One for each document, in the last step."""
+    documents_half_read: int = 0
+    """Asked about, and not counted, because pages may still come."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""

@@ -88,9 +88,7 @@ class NemoDocsApp(Habits):
         """Leave, and say what was not added to the end: it would be missed much later."""
         if message is None and (left := self.main.left):
             message = Text(
-                printable(
-                    f"Not added to the end: {', '.join(left)}. It goes on at the next start.", lines=True
-                )
+                printable(f"Not added to the end: {', '.join(left)}. It goes on at the next start.", lines=True)
             )
         self.main.leave()
         super().exit(result, return_code, message)

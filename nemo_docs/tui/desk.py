@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId
+from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId, VersionStatus
 from nemo_docs.settings import Configuration
 
 if TYPE_CHECKING:
@@ -282,23 +282,29 @@ class Desk:
             ContextExceeded: If the settings leave no room for a document.
         """
         from nemo_docs.answering.fit import fit
+        from nemo_docs.errors import NothingFound
 
         settings = self.configuration.settings
         with self.reader() as library:
-            sources = self.sources(library, handles)
-            asked = sum(1 for each in library.documents() if not handles or each.handle in handles)
+            asked = [each for each in library.documents() if not handles or each.handle in handles]
+            # one that pages still come into would be counted anew with every page
+            whole = [each.handle for each in asked if each.status is VersionStatus.COMPLETE]
+            if asked and not whole:
+                raise NothingFound("This is still being read into the library.", hint="Then its tokens are counted.")
+            sources = self.sources(library, whole)
         if cancelled():
             return
-        yield from fit(
+        for each in fit(
             sources,
             self.backend(),
             window=settings.window,
             answer_tokens=settings.answer_tokens,
             budget_s=settings.budget,
             memory=self._memory(),
-            documents_without_text=max(0, asked - len(sources)),
+            documents_without_text=max(0, len(whole) - len(sources)),
             cancelled=cancelled,
-        )
+        ):
+            yield replace(each, documents_half_read=len(asked) - len(whole))
 
     def _memory(self) -> Memory:
         """What the model takes, in the numbers that it is stored in, and what this machine has free."""

@@ -118,7 +118,9 @@ class FitMeter(Static):
 
 def parts(fit: Fit, *, is_library: bool) -> list[str]:
     """A fit in plain words, the most telling first."""
-    empty = f" ({fit.documents_without_text:,} more without text)" if fit.documents_without_text else ""
+    others = [f"{fit.documents_without_text:,} more without text"] * bool(fit.documents_without_text)
+    others += [f"{fit.documents_half_read:,} more not read in to the end"] * bool(fit.documents_half_read)
+    empty = f" ({', '.join(others)})" if others else ""
     scope = f"{counted(fit.documents, 'document')}{empty}, {counted(fit.pages, 'page')}"
     told = [f"whole library: {scope}" if is_library else scope]
     if not fit.windows:
