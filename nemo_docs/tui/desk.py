@@ -54,6 +54,8 @@ class Desk:
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._backend: LocalBackend | None = None
+        self._counted: object = None
+        """What the fit was last counted for."""
         self._conversation: int | None = None
         """The one that questions go on; None begins another."""
         self._sources: dict[str, tuple[str, Source]] = {}
@@ -273,8 +275,13 @@ class Desk:
         told = preread(sources, self.backend(), self.configuration.settings.window, cancelled)
         yield from self._loaded(told, cancelled)
 
-    def fit(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Fit]:
+    def fit(self, handles: Sequence[str], cancelled: Cancelled, *, only_if_changed: bool = False) -> Iterator[Fit]:
         """Say what a question about some documents would cost, or about all where none is named.
+
+        Args:
+            handles: Documents; none means all.
+            cancelled: Whether it is no longer wanted.
+            only_if_changed: Whether to say nothing if these documents are what they were when they were last counted.
 
         Raises:
             NothingFound: If there is no document, or none has text.
@@ -289,6 +296,10 @@ class Desk:
             asked = [each for each in library.documents() if not handles or each.handle in handles]
             # one that pages still come into would be counted anew with every page
             whole = [each.handle for each in asked if each.status is VersionStatus.COMPLETE]
+            versions = (tuple(handles), tuple((each.handle, each.sha256, each.status) for each in asked))
+            if only_if_changed and versions == self._counted:
+                return
+            self._counted = None
             if asked and not whole:
                 raise NothingFound("This is still being read into the library.", hint="Then its tokens are counted.")
             sources = self.sources(library, whole)
@@ -305,6 +316,8 @@ class Desk:
             cancelled=cancelled,
         ):
             yield replace(each, documents_half_read=len(asked) - len(whole))
+        if not cancelled():
+            self._counted = versions
 
     def _memory(self) -> Memory:
         """What the model takes, in the numbers that it is stored in, and what this machine has free."""

@@ -38,7 +38,15 @@ class SelectionChanged(Message):
 
 
 class LibraryChanged(Message):
-    """Documents were added, changed, removed or read through the model, by this process or another."""
+    """Documents were added, changed or removed, by this process or another.
+
+    Attributes:
+        is_read: Whether documents were read through the model.
+    """
+
+    def __init__(self, *, is_read: bool = False) -> None:
+        super().__init__()
+        self.is_read = is_read
 
 
 class ReadWanted(Message):

@@ -183,7 +183,7 @@ class MainScreen(Screen[None]):
     def on_library_changed(self, message: LibraryChanged) -> None:
         """Show what there is now."""
         self._library.reload()
-        self._fit.show_fit(self._library.selected)
+        self._fit.show_fit(self._library.selected, only_if_changed=not message.is_read)
 
     async def on_library_shown(self, message: LibraryShown) -> None:
         """Say what to do where there is nothing yet; let answers go whose documents have gone."""

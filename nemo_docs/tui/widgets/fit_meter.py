@@ -53,9 +53,16 @@ class FitMeter(Static):
         self._timer: Timer | None = None
         self._job: Job[Fit] | None = None
         self._is_stale = False
+        self._only_if_changed = True
 
-    def show_fit(self, handles: Sequence[str]) -> None:
-        """Count for these documents, or for all where none is named, a moment from now."""
+    def show_fit(self, handles: Sequence[str], *, only_if_changed: bool = False) -> None:
+        """Count for these documents, or for all where none is named, a moment from now.
+
+        Args:
+            handles: The documents.
+            only_if_changed: Whether to leave it if they are what they were when they were last counted.
+        """
+        self._only_if_changed = self._only_if_changed and only_if_changed
         is_same, self._handles = tuple(handles) == self._handles, tuple(handles)
         if is_same and (self._job or self._timer):
             self._is_stale = True
@@ -78,8 +85,10 @@ class FitMeter(Static):
 
     def _count(self) -> None:
         self._timer = None
-        handles = self._handles or ()
-        self._job = Job(self, "counting", lambda cancelled: self.desk.fit(handles, cancelled)).start()
+        handles, only_if_changed, self._only_if_changed = self._handles or (), self._only_if_changed, True
+        self._job = Job(
+            self, "counting", lambda no: self.desk.fit(handles, no, only_if_changed=only_if_changed)
+        ).start()
 
     def on_job_event(self, message: JobEvent) -> None:
         """Show what is known so far."""

@@ -162,7 +162,7 @@ class JobList(VerticalScroll, can_focus=False):
         """Let the next begin, and what went well go away."""
         message.stop()
         row = message.row
-        self.post_message(LibraryChanged())  # or how much of it is read
+        self.post_message(LibraryChanged(is_read=isinstance(row.work, Prereading)))
         self._start_next()
         if row.stage is not Stage.FAILED:
             self.set_timer(FADE_S, row.dismiss)
