@@ -30,6 +30,14 @@ def shared(monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, nemo_docs: NemoDo
     nemo_docs("engine", "stop")
 
 
+@pytest.fixture
+def long(shared: None, nemo_docs: NemoDocs, tmp_path: Path) -> None:
+    """A second document that takes the tiny model seconds to read."""
+    text = "\n\n".join(f"In year {n} the rent is due on day {n % 28 + 1} of each month. {TEXT}" for n in range(1, 1500))
+    (tmp_path / "long.txt").write_text(text)
+    assert nemo_docs("add", tmp_path / "long.txt").code == 0
+
+
 def ask(*more: str) -> subprocess.Popen[str]:
     arguments = [sys.executable, "-m", "nemo_docs", "ask", "When is the rent due?", "--json", *more]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -71,15 +79,14 @@ def test_three_shells_at_once_share_one_model(nemo_docs: NemoDocs) -> None:
     assert len(engines) == 1
 
 
-@pytest.mark.usefixtures("shared")
-def test_an_engine_that_is_killed_is_told_in_one_sentence(nemo_docs: NemoDocs, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer(ask())
+@pytest.mark.usefixtures("long")
+def test_an_engine_that_is_killed_is_told_in_one_sentence(nemo_docs: NemoDocs) -> None:
+    answer(ask("--in", "lease.txt"))
     (status,) = nemo_docs("engine", "status", "--json").events
-    monkeypatch.setenv("NEMO_DOCS_ANSWER_TOKENS", "3000")
-    asking = ask()
+    asking = ask("--in", "long.txt")
     assert asking.stdout is not None
     for line in asking.stdout:
-        if json.loads(line)["event"] == "text":
+        if json.loads(line).get("stage") == "reading":
             os.kill(status["pid"], signal.SIGKILL)
             break
     out, error = asking.communicate(timeout=60)
@@ -87,18 +94,16 @@ def test_an_engine_that_is_killed_is_told_in_one_sentence(nemo_docs: NemoDocs, m
     assert f"Error: The engine (process {status['pid']}) ended before it had finished.\nhint: Ask again" in error
     assert "Traceback" not in error
     assert json.loads(out.splitlines()[-1])["event"] == "error"
-    monkeypatch.setenv("NEMO_DOCS_ANSWER_TOKENS", "8")
-    assert answer(ask())["citations"]
+    assert answer(ask("--in", "lease.txt"))["citations"]
 
 
-@pytest.mark.usefixtures("shared")
-def test_ctrl_c_stops_the_question_and_not_the_engine(nemo_docs: NemoDocs, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer(ask())
-    monkeypatch.setenv("NEMO_DOCS_ANSWER_TOKENS", "3000")
-    asking = ask()
+@pytest.mark.usefixtures("long")
+def test_ctrl_c_stops_the_question_and_not_the_engine(nemo_docs: NemoDocs) -> None:
+    answer(ask("--in", "lease.txt"))
+    asking = ask("--in", "long.txt")
     assert asking.stdout is not None
     for line in asking.stdout:
-        if json.loads(line)["event"] == "text":
+        if json.loads(line).get("stage") == "reading":
             asking.send_signal(signal.SIGINT)
             break
     out, _ = asking.communicate(timeout=60)
