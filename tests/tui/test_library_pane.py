@@ -252,12 +252,17 @@ async def test_the_welcome_offers_the_samples_and_says_what_nemo_needs() -> None
 
 
 @pytest.mark.asyncio
-async def test_from_the_welcome_the_samples_come_into_the_library() -> None:
+@pytest.mark.parametrize("way", ["mouse", "keys"])
+async def test_from_the_welcome_the_samples_come_into_the_library(way: str) -> None:
     app = NemoDocsApp(load())
     async with app.run_test(size=(80, 24)) as pilot:
         welcome, pane = app.screen.query_one(Welcome), app.screen.query_one(LibraryPane)
         await until(pilot, lambda: welcome.display and welcome.query_one("#samples").region.height)
-        await pilot.click("#samples")
+        if way == "mouse":
+            await pilot.click("#samples")
+        else:
+            welcome.focus()
+            await pilot.press("tab", "tab", "enter")
         await until(pilot, lambda: len(pane.documents) == 11)
         await until(pilot, lambda: not welcome.display and app.screen.query_one(Conversation).display)
         await until(pilot, lambda: not any(row.is_active for row in app.screen.query(JobRow)))

@@ -1,4 +1,7 @@
-"""A word or sign that does something when it is clicked: the mouse's way to an action of the pane around it."""
+"""A word or sign that does something when it is clicked: the mouse's way to an action of the pane around it.
+
+Where no key of its own leads to the action, the control takes the focus, and Enter is a click.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ class Control(Static):
     Args:
         label: What is shown.
         action: The action's id; the nearest widget around that has `action_<id>` carries it out.
+        can_focus: Whether it can be reached and used by key, too.
     """
 
     DEFAULT_CSS = """
@@ -21,12 +25,18 @@ class Control(Static):
         color: $text-muted;
         pointer: pointer;
         &:hover { color: $text; text-style: reverse; }
+        &:focus { color: $text; text-style: bold reverse; }
     }
     """
 
-    def __init__(self, label: str, action: str, *, id: str | None = None) -> None:
+    def __init__(self, label: str, action: str, *, can_focus: bool = False, id: str | None = None) -> None:
         super().__init__(Content(label), id=id)
         self._action = action
+        self.can_focus = can_focus
+
+    async def key_enter(self) -> None:
+        """Carry the action out."""
+        await self.on_click()
 
     async def on_click(self) -> None:
         """Carry the action out."""

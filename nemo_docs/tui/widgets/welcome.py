@@ -71,8 +71,8 @@ class Welcome(VerticalScroll, can_focus=True):
             "Drop PDF or text files on this window, type or paste their paths, or choose them. They are read on this "
             "machine and never leave it. Then ask: the answer comes with quotes, and each quote with its page."
         )
-        yield Control("▸ Choose files", "add_files", id="choose")
-        yield Control("▸ Try it with the samples", "add_samples", id="samples")
+        yield Control("▸ Choose files", "add_files", can_focus=True, id="choose")
+        yield Control("▸ Try it with the samples", "add_samples", can_focus=True, id="samples")
         yield Static(id="welcome-model", markup=False)
         yield Static(id="welcome-large", classes="muted", markup=False)
 
