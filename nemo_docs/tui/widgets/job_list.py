@@ -56,7 +56,7 @@ class JobList(VerticalScroll, can_focus=False):
         paths = [path for path in message.event if os.path.lexists(path)]  # type: ignore[attr-defined]  # our job's own
         if paths:
             name = printable(os.path.basename(paths[0].rstrip(os.sep)))
-            self.notify(f"Going on with what was dropped before: {name}.", markup=False)
+            self.notify(f"Going on with {name}, which was dropped before.", markup=False)
             row = self._show(JobRow(Adding(self.desk, paths)))
             row.wait()
             self.call_after_refresh(self._start_next)
