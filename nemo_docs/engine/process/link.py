@@ -120,7 +120,24 @@ class Link:
         Raises:
             EngineStopped: If no engine can be started.
         """
-        talk = self._rested() or self._arrive()
+        with self._lent(self._rested() or self._arrive()) as talk:
+            yield talk
+
+    @contextmanager
+    def talk_if_running(self) -> Iterator[Talk | None]:
+        """The same, or None where no engine of this program's code is running; starts none."""
+        talk = self._rested() or self._greet()
+        if talk is None or talk.build != build_id():
+            if talk is not None:
+                talk.close()
+            yield None
+            return
+        with self._lent(talk):
+            yield talk
+
+    @contextmanager
+    def _lent(self, talk: Talk) -> Iterator[Talk]:
+        """A connection for the block; it rests afterwards, unless the block fails."""
         try:
             yield talk
         except BaseException:
@@ -129,24 +146,6 @@ class Link:
         talk.is_used = True
         with self._lock:
             self._resting.append(talk)
-
-    @contextmanager
-    def talk_if_running(self) -> Iterator[Talk | None]:
-        """The same, or None where no engine of this program's code is running; starts none."""
-        talk = self._rested() or self._greet()
-        if talk is not None and talk.build != build_id():
-            talk.close()
-            talk = None
-        try:
-            yield talk
-        except BaseException:
-            if talk is not None:
-                talk.close()
-            raise
-        if talk is not None:
-            talk.is_used = True
-            with self._lock:
-                self._resting.append(talk)
 
     def status(self) -> Status | None:
         """How the engine is; None if there is none.
