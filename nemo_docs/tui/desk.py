@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId, VersionStatus
 from nemo_docs.settings import Configuration
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from nemo_docs.library.events import IngestEvent
     from nemo_docs.library.reader import LibraryReader
     from nemo_docs.tui.jobs.job import Cancelled
-
-Told = TypeVar("Told")
-PATIENCE_S = 0.1
-"""Between two looks at whether the loading of the model is still waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,6 @@ class Desk:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._lock = threading.Lock()
-        self._loading = threading.Lock()
         self._backend: LocalBackend | None = None
         self._counted: object = None
         """What the fit was last counted for."""
@@ -136,21 +131,12 @@ class Desk:
             return self._backend
 
     def ready(self, cancelled: Cancelled) -> None:
-        """Load the model, or wait for whoever is loading it: two threads at once would load it twice.
-
-        Returns early when cancelled.
+        """Load the model, or wait for whoever is loading it. Returns early when cancelled.
 
         Raises:
             ModelError: If it cannot be loaded.
         """
-        backend = self.backend()
-        while not self._loading.acquire(timeout=PATIENCE_S):
-            if cancelled():
-                return
-        try:
-            backend.ready(cancelled)
-        finally:
-            self._loading.release()
+        self.backend().ready(cancelled)
 
     def sources(self, library: LibraryReader, handles: Sequence[str]) -> list[Source]:
         """The texts of some documents, or of all where none is named; kept for the next question.
@@ -264,7 +250,7 @@ class Desk:
         with self.reader() as library:
             sources = self.sources(library, handles)
             found = searched(library, sources, question)
-            yield from self._loaded(ask(question, sources, found, self.backend(), options, cancelled), cancelled)
+            yield from ask(question, sources, found, self.backend(), options, cancelled)
 
     def read(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Progress]:
         """Read documents through the model."""
@@ -272,8 +258,7 @@ class Desk:
 
         with self.reader() as library:
             sources = self.sources(library, handles)
-        told = preread(sources, self.backend(), self.configuration.settings.window, cancelled)
-        yield from self._loaded(told, cancelled)
+        yield from preread(sources, self.backend(), self.configuration.settings.window, cancelled)
 
     def fit(self, handles: Sequence[str], cancelled: Cancelled, *, only_if_changed: bool = False) -> Iterator[Fit]:
         """Say what a question about some documents would cost, or about all where none is named.
@@ -373,12 +358,3 @@ class Desk:
 
         with Library(self.configuration.paths.library) as library:
             library.remove(handle)
-
-    def _loaded(self, events: Iterator[Told], cancelled: Cancelled) -> Iterator[Told]:
-        """The events, with the model loaded by us where they come to that, so that two never load it at once."""
-        from nemo_docs.answering.events import Progress
-
-        for event in events:
-            yield event
-            if isinstance(event, Progress) and event.stage == "loading":
-                self.ready(cancelled)
