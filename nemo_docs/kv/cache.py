@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,6 +38,17 @@ class KVLayout:
     def bytes_per_token(self) -> int:
         """Keys and values of every layer."""
         return 2 * self.n_layers * self.n_kv_heads * self.head_dim * self.dtype.itemsize
+
+
+class Past(NamedTuple):
+    """Keys and values that every new token may see."""
+
+    k: Tensor
+    """[K, S, D]"""
+    v: Tensor
+    """[K, S, D]"""
+    log_weight: float = 0.0
+    """Added to the log-sum-exp of this piece: 0 counts it as it is."""
 
 
 class KVCache:
@@ -68,6 +80,11 @@ class KVCache:
         """Tokens held."""
         return len(self.ids)
 
+    @property
+    def position(self) -> int:
+        """Where the next token stands."""
+        return len(self)
+
     def reserve(self, tokens: int) -> None:
         """Make room for `tokens` in all, keeping what is held."""
         if tokens <= self.capacity:
@@ -92,6 +109,10 @@ class KVCache:
         Shapes: two views of [K, tokens, D].
         """
         return self._k[layer, :, :tokens], self._v[layer, :, :tokens]
+
+    def pieces(self, layer: int, tokens: int) -> list[Past]:
+        """What a new token sees: keys and values of `tokens` tokens, those being written last in the last piece."""
+        return [Past(*self.past(layer, tokens))]
 
     def commit(self, ids: Sequence[int], *, ends_chunk: bool) -> None:
         """Count tokens whose rows every layer has written."""

@@ -19,19 +19,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nemo_docs.kv.cache import Past
+
 PLAIN_SCORE_ELEMENTS = 1 << 26
 """The plain form works in slices of rows, so that one slice of scores holds at most this many numbers."""
-
-
-class Past(NamedTuple):
-    """Keys and values that every new token may see."""
-
-    k: Tensor
-    """[K, S, D]"""
-    v: Tensor
-    """[K, S, D]"""
-    log_weight: float = 0.0
-    """Added to the log-sum-exp of this piece: 0 counts it as it is."""
 
 
 class Partial(NamedTuple):

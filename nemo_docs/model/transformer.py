@@ -1,8 +1,8 @@
 """A Mistral-style decoder as plain tensors and one forward pass.
 
-There is no module tree: a block is six matrices. Query, key and value projections are one matrix, gate and up
-projections another, because on a CPU and in decode the number of calls is what costs. Weights are read one tensor at a
-time, straight into their place, so that loading peaks near the final size.
+There is no module tree: a block is two norms and four products. Query, key and value projections are one product, gate
+and up projections another, because on a CPU and in decode the number of calls is what costs. Weights are read one
+tensor at a time, straight into their place, so that loading peaks near the final size.
 
 Dimensions: T new tokens, H query heads, K key/value heads, D head size, V vocabulary.
 
@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nemo_docs.kv.cache import KVCache, KVLayout
-from nemo_docs.model.attention import Past, attend
+from nemo_docs.model.attention import attend
 from nemo_docs.model.config import ModelConfig
+from nemo_docs.model.linear.base import Dense, Linear, LinearLoader
 from nemo_docs.model.rope import RotaryTable, rotate
 
 LAST_ROW = slice(-1, None)
@@ -47,16 +48,32 @@ class Block:
 
     attention_norm: Tensor
     """[dim]"""
-    wqkv: Tensor
-    """Rows of wq, wk, wv. [(H + 2K) * D, dim]"""
-    wo: Tensor
-    """[dim, H * D]"""
+    wqkv: Linear
+    """Rows of wq, wk, wv. dim -> (H + 2K) * D"""
+    wo: Linear
+    """H * D -> dim"""
     ffn_norm: Tensor
     """[dim]"""
-    w13: Tensor
-    """Rows of w1 (gate) and w3 (up). [2 * hidden_dim, dim]"""
-    w2: Tensor
-    """[dim, hidden_dim]"""
+    w13: Linear
+    """Rows of w1 (gate) and w3 (up). dim -> 2 * hidden_dim"""
+    w2: Linear
+    """hidden_dim -> dim"""
+
+
+class DenseLoader:
+    """Every matrix in the model's own dtype."""
+
+    def __init__(self, source: TensorSource, device: torch.device, dtype: torch.dtype) -> None:
+        self._source, self._device, self._dtype = source, device, dtype
+
+    def linear(self, *names: str) -> Linear:
+        """One product for the rows of these tensors together."""
+        tensors = [self._source.load(f"{name}.weight", device=self._device, dtype=self._dtype) for name in names]
+        return Dense(tensors[0] if len(tensors) == 1 else torch.cat(tensors))
+
+    def table(self, name: str) -> Linear:
+        """The embedding or the output layer."""
+        return self.linear(name)
 
 
 class Transformer:
@@ -65,7 +82,8 @@ class Transformer:
     Args:
         source: Where weights are read from.
         device: Where they go.
-        dtype: What they are stored and multiplied in.
+        dtype: What activations and norms are kept in.
+        linears: Makes the products, in whatever precision; by default they are dense, in `dtype`.
         on_layer: Called with (layers read, layers in all) while loading; may raise to stop.
     """
 
@@ -75,32 +93,34 @@ class Transformer:
         *,
         device: torch.device,
         dtype: torch.dtype,
+        linears: LinearLoader | None = None,
         on_layer: Callable[[int, int], None] = lambda done, of: None,
     ) -> None:
         self.config = source.config
         self.device, self.dtype = device, dtype
 
-        def read(*names: str) -> Tensor:
-            tensors = [source.load(f"{name}.weight", device=device, dtype=dtype) for name in names]
-            return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+        loader = linears or DenseLoader(source, device, dtype)
 
-        self._embedding = read("tok_embeddings")  # [V, dim]
+        def norm(name: str) -> Tensor:
+            return source.load(f"{name}.weight", device=device, dtype=dtype)
+
+        self._embedding = loader.table("tok_embeddings")  # [V, dim]
         self._blocks = []
         for n in range(self.config.n_layers):
             on_layer(n, self.config.n_layers)
             at = f"layers.{n}"
             self._blocks.append(
                 Block(
-                    attention_norm=read(f"{at}.attention_norm"),
-                    wqkv=read(f"{at}.attention.wq", f"{at}.attention.wk", f"{at}.attention.wv"),
-                    wo=read(f"{at}.attention.wo"),
-                    ffn_norm=read(f"{at}.ffn_norm"),
-                    w13=read(f"{at}.feed_forward.w1", f"{at}.feed_forward.w3"),
-                    w2=read(f"{at}.feed_forward.w2"),
+                    attention_norm=norm(f"{at}.attention_norm"),
+                    wqkv=loader.linear(f"{at}.attention.wq", f"{at}.attention.wk", f"{at}.attention.wv"),
+                    wo=loader.linear(f"{at}.attention.wo"),
+                    ffn_norm=norm(f"{at}.ffn_norm"),
+                    w13=loader.linear(f"{at}.feed_forward.w1", f"{at}.feed_forward.w3"),
+                    w2=loader.linear(f"{at}.feed_forward.w2"),
                 )
             )
-        self._norm = read("norm")  # [dim]
-        self._output = self._embedding if self.config.tied else read("output")  # [V, dim]
+        self._norm = norm("norm")  # [dim]
+        self._output = self._embedding if self.config.tied else loader.table("output")  # dim -> V
         self._rotary = RotaryTable(self.config.head_dim, self.config.rope_theta, device)
         on_layer(self.config.n_layers, self.config.n_layers)
 
@@ -136,27 +156,27 @@ class Transformer:
         """
         start, tokens = len(cache), len(ids)
         cache.reserve(start + tokens)
-        where = range(start, start + tokens) if positions is None else positions
+        where = range(cache.position, cache.position + tokens) if positions is None else positions
         turns = self._rotary.at(where)  # [T, D/2]
-        x = self._embedding[torch.tensor(ids, device=self.device)]  # [T, dim]
+        x = self._embedding.rows(torch.tensor(ids, device=self.device), self.dtype)  # [T, dim]
         for n, block in enumerate(self._blocks):
             between_layers()
             x = x + self._attention(n, block, self._normed(x, block.attention_norm), cache, turns, mask)
-            gate, up = F.linear(self._normed(x, block.ffn_norm), block.w13).chunk(2, dim=-1)  # [T, hidden] each
-            x = x + F.linear(F.silu(gate) * up, block.w2)
-        return F.linear(self._normed(x[rows], self._norm), self._output).float()
+            gate, up = block.w13(self._normed(x, block.ffn_norm)).chunk(2, dim=-1)  # [T, hidden] each
+            x = x + block.w2(F.silu(gate) * up)
+        return self._output(self._normed(x[rows], self._norm)).float()
 
     def _attention(self, n: int, block: Block, x: Tensor, cache: KVCache, turns: Tensor, mask: Tensor | None) -> Tensor:
         """Shapes: x [T, dim]; turns [T, D/2] -> [T, dim]."""
         c, tokens, start = self.config, x.shape[0], len(cache)
-        heads = F.linear(x, block.wqkv).view(tokens, -1, c.head_dim)  # [T, H + 2K, D]
+        heads = block.wqkv(x).view(tokens, -1, c.head_dim)  # [T, H + 2K, D]
         turned = rotate(heads[:, : c.n_heads + c.n_kv_heads], turns)
         turned = turned.transpose(0, 1)  # [H + K, T, D]
         q, k = turned[: c.n_heads], turned[c.n_heads :]
         v = heads[:, c.n_heads + c.n_kv_heads :].transpose(0, 1)  # [K, T, D]
         cache.write(n, k, v)
-        out = attend(q, [Past(*cache.past(n, start + tokens))], mask)
-        return F.linear(out.transpose(0, 1).reshape(tokens, -1), block.wo)
+        out = attend(q, cache.pieces(n, start + tokens), mask)
+        return block.wo(out.transpose(0, 1).reshape(tokens, -1))
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
         """RMSNorm: statistics in fp32, the product in the model's dtype, as the reference does. Shapes: x [T, dim]."""

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from nemo_docs.model.attention import Past, attend, in_one_softmax, plain
+from nemo_docs.kv.cache import Past
+from nemo_docs.model.attention import attend, in_one_softmax, plain
 
 H, K, D = 4, 2, 8
 
