@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -45,6 +47,11 @@ class RotaryTable:
         if isinstance(positions, range):
             return self._turns[positions.start : positions.stop]
         return self._turns[torch.tensor(positions, device=self._turns.device)]
+
+    def parts(self, positions: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Cosines and sines of each position, for who turns pairs himself. Shapes: T -> fp32 [T, D/2] each."""
+        turns = torch.view_as_real(self.at(positions)).numpy()  # [T, D/2, 2]
+        return np.ascontiguousarray(turns[..., 0]), np.ascontiguousarray(turns[..., 1])
 
     def _extend(self, length: int) -> None:
         steps = torch.arange(length, dtype=torch.float32, device=self._frequencies.device)

@@ -76,6 +76,20 @@ class DenseLoader:
         return self.linear(name)
 
 
+class Decoder(Protocol):
+    """A faster way for a few tokens that follow the cache, made for one kind of device."""
+
+    def can_step(self, tokens: int, cache: KVCache) -> bool:
+        """Whether it takes so many tokens behind such a past."""
+        ...
+
+    def step(
+        self, ids: Sequence[int], cache: KVCache, rows: slice | Tensor, between_layers: Callable[[], None]
+    ) -> Tensor:
+        """As `Transformer.forward`."""
+        ...
+
+
 class Transformer:
     """The model: weights, and a forward pass that appends to a cache.
 
@@ -104,12 +118,12 @@ class Transformer:
         def norm(name: str) -> Tensor:
             return source.load(f"{name}.weight", device=device, dtype=dtype)
 
-        self._embedding = loader.table("tok_embeddings")  # [V, dim]
-        self._blocks = []
+        self.embedding = loader.table("tok_embeddings")  # [V, dim]
+        self.blocks = []
         for n in range(self.config.n_layers):
             on_layer(n, self.config.n_layers)
             at = f"layers.{n}"
-            self._blocks.append(
+            self.blocks.append(
                 Block(
                     attention_norm=norm(f"{at}.attention_norm"),
                     wqkv=loader.linear(f"{at}.attention.wq", f"{at}.attention.wk", f"{at}.attention.wv"),
@@ -119,10 +133,13 @@ class Transformer:
                     w2=loader.linear(f"{at}.feed_forward.w2"),
                 )
             )
-        self._norm = norm("norm")  # [dim]
-        self._output = self._embedding if self.config.tied else loader.table("output")  # dim -> V
-        self._rotary = RotaryTable(self.config.head_dim, self.config.rope_theta, device)
+        self.norm = norm("norm")  # [dim]
+        self.output = self.embedding if self.config.tied else loader.table("output")  # dim -> V
+        self.rotary = RotaryTable(self.config.head_dim, self.config.rope_theta, device)
         on_layer(self.config.n_layers, self.config.n_layers)
+
+        self.decoder: Decoder | None = None
+        """Runs a few tokens faster than the plain form does, where there is such a thing."""
 
     @property
     def kv_layout(self) -> KVLayout:
@@ -155,16 +172,19 @@ class Transformer:
             Logits, fp32 [rows, V].
         """
         start, tokens = len(cache), len(ids)
+        consecutive = positions is None and mask is None
+        if self.decoder is not None and consecutive and self.decoder.can_step(tokens, cache):
+            return self.decoder.step(ids, cache, rows, between_layers)
         cache.reserve(start + tokens)
         where = range(cache.position, cache.position + tokens) if positions is None else positions
-        turns = self._rotary.at(where)  # [T, D/2]
-        x = self._embedding.rows(torch.tensor(ids, device=self.device), self.dtype)  # [T, dim]
-        for n, block in enumerate(self._blocks):
+        turns = self.rotary.at(where)  # [T, D/2]
+        x = self.embedding.rows(torch.tensor(ids, device=self.device), self.dtype)  # [T, dim]
+        for n, block in enumerate(self.blocks):
             between_layers()
             x = x + self._attention(n, block, self._normed(x, block.attention_norm), cache, turns, mask)
             gate, up = block.w13(self._normed(x, block.ffn_norm)).chunk(2, dim=-1)  # [T, hidden] each
             x = x + block.w2(F.silu(gate) * up)
-        return self._output(self._normed(x[rows], self._norm)).float()
+        return self.output(self._normed(x[rows], self.norm)).float()
 
     def _attention(self, n: int, block: Block, x: Tensor, cache: KVCache, turns: Tensor, mask: Tensor | None) -> Tensor:
         """Shapes: x [T, dim]; turns [T, D/2] -> [T, dim]."""

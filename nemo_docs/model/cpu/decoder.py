@@ -1,0 +1,120 @@
+"""A decode step on a CPU, in a few compiled calls a layer.
+
+A token's arithmetic is small: what costs is reading the weights and the past, and Python's calls in between. So all of
+a layer runs in eight calls on plain arrays, in fp32 whatever the model's dtype, with keys and values as the cache keeps
+them. A drafted stretch of a few tokens takes the same way.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numba import set_num_threads
+from numba.core.config import NUMBA_NUM_THREADS
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nemo_docs.kv.cache import KVCache, Past
+from nemo_docs.model.cpu.attention import WIDTH, attend, merged
+from nemo_docs.model.cpu.elementwise import add_and_norm, gated, rotated
+from nemo_docs.model.cpu.linear import PackedGrouped
+from nemo_docs.model.cpu.products import MOST_TOKENS, multiply
+from nemo_docs.model.linear.base import Linear
+from nemo_docs.model.transformer import Block, Transformer
+
+Floats = NDArray[np.float32]
+
+_ALONE = threading.Lock()
+"""Numba's own threads, where there is no OpenMP, serve one caller at a time."""
+
+
+class CpuDecoder:
+    """Runs a few tokens through a model whose products are packed grids.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: Transformer) -> None:
+        self._model = model
+        self._layers = [_Layer(block) for block in model.blocks]
+        self._norm = model.norm.float().numpy()  # [dim]
+
+    @staticmethod
+    def suits(model: Transformer) -> bool:
+        """Whether every product is a packed grid, and heads and feed-forward are whole vectors."""
+        c = model.config
+        products = [p for b in model.blocks for p in (b.wqkv, b.wo, b.w13, b.w2)]
+        return (
+            all(isinstance(product, PackedGrouped) for product in (model.output, *products))
+            and c.head_dim % WIDTH == 0
+            and c.hidden_dim % WIDTH == 0
+        )
+
+    def can_step(self, tokens: int, cache: KVCache) -> bool:
+        """Whether so few tokens, behind such a past, are faster this way."""
+        return tokens <= MOST_TOKENS and cache.layout.dtype in (torch.float32, torch.bfloat16)
+
+    def step(
+        self, ids: Sequence[int], cache: KVCache, rows: slice | Tensor, between_layers: Callable[[], None]
+    ) -> Tensor:
+        """As `Transformer.forward`: write the tokens' keys and values, uncommitted; logits fp32 [rows, V]."""
+        model, c = self._model, self._model.config
+        tokens, end = len(ids), len(cache) + len(ids)
+        cache.reserve(end)
+        cosines, sines = model.rotary.parts(range(cache.position, cache.position + tokens))  # fp32 [T, D / 2]
+        with _ALONE:
+            set_num_threads(min(torch.get_num_threads(), NUMBA_NUM_THREADS))
+            x = model.embedding.rows(torch.tensor(ids), torch.float32).numpy()  # [T, dim]
+            delta = np.zeros_like(x)
+            for n, layer in enumerate(self._layers):
+                between_layers()
+                hidden = add_and_norm(x, delta, layer.attention_norm, c.norm_eps)
+                heads = multiply(layer.wqkv, hidden).reshape(tokens, -1, c.head_dim)  # [T, H + 2K, D]
+                rotated(heads, cosines, sines, c.n_heads + c.n_kv_heads)
+                delta = multiply(layer.wo, self._attention(n, heads, cache, end))
+                hidden = add_and_norm(x, delta, layer.ffn_norm, c.norm_eps)
+                delta = multiply(layer.w2, gated(multiply(layer.w13, hidden)))
+            hidden = add_and_norm(x, delta, self._norm, c.norm_eps)
+            wanted = torch.from_numpy(hidden)[rows].numpy()
+            return torch.from_numpy(multiply(_packed(model.output).packed, np.ascontiguousarray(wanted)))
+
+    def _attention(self, n: int, heads: Floats, cache: KVCache, end: int) -> Floats:
+        """Shapes: heads [T, H + 2K, D] -> [T, H * D]."""
+        c, tokens = self._model.config, heads.shape[0]
+        new = torch.from_numpy(heads[:, c.n_heads :]).transpose(0, 1)  # [2K, T, D]
+        cache.write(n, new[: c.n_kv_heads], new[c.n_kv_heads :])
+        q = heads[:, : c.n_heads] * np.float32(c.head_dim**-0.5)
+        *before, last = [piece for piece in cache.pieces(n, end) if piece.k.shape[1]]
+        parts = [_over(q, piece, own=0) for piece in before] + [_over(q, last, own=tokens)]
+        out = merged(np.stack([part[0] for part in parts]), np.stack([part[1] for part in parts]))[0]
+        return out.reshape(tokens, -1)
+
+
+def _over(q: Floats, piece: Past, *, own: int) -> tuple[Floats, Floats]:
+    """Attention over one piece, counted by its weight. Shapes: q [T, H, D] -> [T, H, D], [T, H]."""
+    out, lse = attend(q, _array(piece.k), _array(piece.v), own)
+    return out, lse + np.float32(piece.log_weight)
+
+
+class _Layer:
+    """A block's weights as plain arrays."""
+
+    def __init__(self, block: Block) -> None:
+        self.attention_norm = block.attention_norm.float().numpy()
+        self.ffn_norm = block.ffn_norm.float().numpy()
+        self.wqkv, self.wo = _packed(block.wqkv).packed, _packed(block.wo).packed
+        self.w13, self.w2 = _packed(block.w13).packed, _packed(block.w2).packed
+
+
+def _packed(linear: Linear) -> PackedGrouped:
+    assert isinstance(linear, PackedGrouped)
+    return linear
+
+
+def _array(part: Tensor) -> NDArray[np.generic]:
+    """A tensor's numbers, bf16 as its bits."""
+    return part.view(torch.uint16).numpy() if part.dtype == torch.bfloat16 else part.numpy()
