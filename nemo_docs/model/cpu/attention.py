@@ -16,11 +16,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit, prange, types
-from numba.core.cgutils import unpack_tuple
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from nemo_docs.model.cpu.compiler import compiled, get_num_threads, intrinsic, prange, types, unpack_tuple
 from nemo_docs.model.cpu.vectors import Vectors
 
 WIDTH = 16
@@ -78,7 +76,6 @@ def _attention(group: int, size: int, bits: int) -> Callable[..., None]:
     """The function for one shape of heads and one type of keys; compiled when first called, and kept on disk."""
     number_bytes = bits // 8
 
-    @njit(parallel=True, error_model="numpy", nogil=True, cache=True)
     def attention(q: Any, k: Any, v: Any, own: int, out: Any, lse: Any) -> None:
         tokens, past, stretches = q.shape[0], k.shape[1], out.shape[0]
         row = size * number_bytes
@@ -135,7 +132,7 @@ def _attention(group: int, size: int, bits: int) -> Callable[..., None]:
                         for d in range(size):
                             result[g, d] /= total[g]
 
-    return attention  # type: ignore[no-any-return]
+    return compiled(attention, parallel=True)
 
 
 def _row(vectors: Vectors, bits: int, address: Any, element: int) -> Any:

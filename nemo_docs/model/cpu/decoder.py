@@ -12,14 +12,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numba import set_num_threads
-from numba.core.config import NUMBA_NUM_THREADS
 from numpy.typing import NDArray
 from torch import Tensor
 
 from nemo_docs.kv.cache import KVCache, Past
 from nemo_docs.model.cpu.attention import WIDTH, attend, merged
-from nemo_docs.model.cpu.elementwise import add_and_norm, gated, rotated
+from nemo_docs.model.cpu.compiler import NUMBA_NUM_THREADS, set_num_threads
+from nemo_docs.model.cpu.elementwise import add_and_norm, gated, rotate
 from nemo_docs.model.cpu.linear import PackedGrouped
 from nemo_docs.model.cpu.products import MOST_TOKENS, multiply
 from nemo_docs.model.linear.base import Linear
@@ -74,7 +73,7 @@ class CpuDecoder:
                 between_layers()
                 hidden = add_and_norm(x, delta, layer.attention_norm, c.norm_eps)
                 heads = multiply(layer.wqkv, hidden).reshape(tokens, -1, c.head_dim)  # [T, H + 2K, D]
-                rotated(heads, cosines, sines, c.n_heads + c.n_kv_heads)
+                rotate(heads, cosines, sines, c.n_heads + c.n_kv_heads)
                 delta = multiply(layer.wo, self._attention(n, heads, cache, end))
                 hidden = add_and_norm(x, delta, layer.ffn_norm, c.norm_eps)
                 delta = multiply(layer.w2, gated(multiply(layer.w13, hidden)))

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numpy.typing import NDArray
 
+from nemo_docs.model.cpu.compiler import compiled, intrinsic, types
 from nemo_docs.model.cpu.vectors import Vectors
+
+Floats = NDArray[np.float32]
 
 WIDTH = 16
 """Elements of a vector; a feed-forward's width is a multiple of it."""
 
 
-@njit(error_model="numpy", nogil=True, cache=True, fastmath=True)
-def add_and_norm(x: Any, delta: Any, weight: Any, epsilon: float) -> Any:
+def add_and_norm(x: Floats, delta: Floats, weight: Floats, epsilon: float) -> Floats:
     """Add to the residual stream, in place, and return its RMSNorm. Shapes: x, delta [T, dim], weight [dim]."""
+    out: Floats = _kernel(_add_and_norm)(x, delta, weight, epsilon)
+    return out
+
+
+def rotate(heads: Floats, cosines: Floats, sines: Floats, count: int) -> None:
+    """Turn the first `count` heads of each token by its position, in place.
+
+    Shapes: heads [T, N, D]; cosines, sines [T, D / 2].
+    """
+    _kernel(_rotate)(heads, cosines, sines, count)
+
+
+def gated(both: Floats) -> Floats:
+    """silu(gate) * up. Shapes: both [T, 2 * hidden], gate first -> [T, hidden]."""
+    out: Floats = _kernel(_gated)(both)
+    return out
+
+
+@cache
+def _kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    return compiled(function, fast=True)
+
+
+def _add_and_norm(x: Any, delta: Any, weight: Any, epsilon: float) -> Any:
     out = np.empty_like(x)
     for token in range(x.shape[0]):
         squares = np.float32(0.0)
@@ -29,12 +56,7 @@ def add_and_norm(x: Any, delta: Any, weight: Any, epsilon: float) -> Any:
     return out
 
 
-@njit(error_model="numpy", nogil=True, cache=True, fastmath=True)
-def rotated(heads: Any, cosines: Any, sines: Any, count: int) -> None:
-    """Turn the first `count` heads of each token by its position, in place.
-
-    Shapes: heads [T, N, D]; cosines, sines [T, D / 2].
-    """
+def _rotate(heads: Any, cosines: Any, sines: Any, count: int) -> None:
     for token in range(heads.shape[0]):
         for head in range(count):
             for n in range(cosines.shape[1]):
@@ -43,9 +65,7 @@ def rotated(heads: Any, cosines: Any, sines: Any, count: int) -> None:
                 heads[token, head, 2 * n + 1] = even * sines[token, n] + odd * cosines[token, n]
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
-def gated(both: Any) -> Any:
-    """silu(gate) * up. Shapes: both [T, 2 * hidden], gate first -> [T, hidden]."""
+def _gated(both: Any) -> Any:
     tokens, hidden = both.shape[0], both.shape[1] // 2
     out = np.empty((tokens, hidden), np.float32)
     for token in range(tokens):

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nemo_docs.model.cpu.packing import pack, packed_rows, unpack
+from nemo_docs.model.cpu.packing import pack, packed_rows
 from nemo_docs.model.cpu.products import MOST_TOKENS, multiply
+from nemo_docs.model.cpu.unpacking import dense
 from nemo_docs.model.linear.grouped import Grid
 
 
@@ -39,7 +40,7 @@ class PackedGrouped:
             return torch.from_numpy(multiply(self.packed, x.float().contiguous().numpy())).to(x.dtype)
         if self._dense is not None and self._dense.dtype == x.dtype:
             return F.linear(x, self._dense)
-        return F.linear(x, unpack(self.packed).dense(x.dtype))
+        return F.linear(x, dense(self.packed, x.dtype))
 
     def rows(self, ids: Tensor, dtype: torch.dtype) -> Tensor:
         """Shapes: ids [T] -> [T, in]."""

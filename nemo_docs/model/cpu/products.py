@@ -14,13 +14,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit, prange, types
-from numba.core.cgutils import unpack_tuple
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from nemo_docs.model.cpu.compiler import compiled, get_num_threads, intrinsic, prange, types, unpack_tuple
 from nemo_docs.model.cpu.packing import LANES, PackedGrid
-from nemo_docs.model.cpu.vectors import INT64, Vectors
+from nemo_docs.model.cpu.vectors import Vectors
 
 MOST_TOKENS = 8
 """Tokens that share one pass; beyond that a product of dense matrices is the faster one."""
@@ -45,7 +43,6 @@ def _product(bits: int, group: int, two_steps: int, has_minimums: int, tokens: i
     """The function for one form of grid and number of tokens; compiled when first called, and kept on disk."""
     code_bytes = group * bits // 8
 
-    @njit(parallel=True, error_model="numpy", nogil=True, cache=True)
     def product(
         codes: Any, scales: Any, minimums: Any, sub_scales: Any, sub_minimums: Any, x: Any, out: Any, workers: int
     ) -> None:
@@ -84,7 +81,7 @@ def _product(bits: int, group: int, two_steps: int, has_minimums: int, tokens: i
                         ),
                     )
 
-    return product  # type: ignore[no-any-return]
+    return compiled(product, parallel=True)
 
 
 @intrinsic(prefer_literal=True)
@@ -134,6 +131,3 @@ def _add_group(
         return target.get_dummy_value()
 
     return types.void(bits, group, two_steps, has_minimums, tokens, addresses), generate
-
-
-assert INT64.width == types.intp.bitwidth, "addresses have 64 bits"

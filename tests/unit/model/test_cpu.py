@@ -17,6 +17,7 @@ from nemo_docs.model.cpu.decoder import CpuDecoder
 from nemo_docs.model.cpu.linear import PackedGrouped
 from nemo_docs.model.cpu.packing import pack, packed_rows, unpack
 from nemo_docs.model.cpu.products import MOST_TOKENS, multiply
+from nemo_docs.model.cpu.unpacking import dense
 from nemo_docs.model.linear.grouped import Grid, Grouped
 from nemo_docs.model.transformer import Transformer
 from tests.tiny import CPU, TINY, RandomWeights
@@ -78,6 +79,13 @@ def test_packing_loses_nothing(form, rows, width, wanted):
     assert torch.equal(unpack(packed).dense(torch.float32), grid.dense(torch.float32))
     ids = torch.tensor([row % rows for row in wanted])
     assert torch.equal(packed_rows(packed, ids.numpy()).dense(torch.float32), grid.dense(torch.float32)[ids])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_unpacked_weights_are_those_of_the_grid(form, dtype):
+    grid = random_grid(form, 70, 512)
+    assert torch.equal(dense(pack(grid), dtype), grid.dense(dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
