@@ -39,6 +39,7 @@ def place(
     device: str = "auto",
     precision: str = "auto",
     kv_memory: int | None = None,
+    weights_bytes: int | None = None,
 ) -> Placement:
     """Choose device and precision and check that the weights and the cache of one window fit.
 
@@ -46,8 +47,9 @@ def place(
         config: The model's shape.
         window_tokens: Tokens that are read in one go.
         device: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
-        precision: `auto`, `fp32` or `bf16`.
+        precision: `auto`, `file`, `fp32` or `bf16`.
         kv_memory: Bytes for recent caches; None for a share of what is free.
+        weights_bytes: What the weights take; None if all of them are dense.
 
     Raises:
         SettingsError: If this machine has no such device.
@@ -56,7 +58,8 @@ def place(
     where = choose_device(device)
     dtype = choose_dtype(where, precision)
     cache = window_tokens * config.kv_bytes_per_token(dtype.itemsize)
-    needed = config.n_parameters * dtype.itemsize + cache + MARGIN_BYTES
+    weights = config.n_parameters * dtype.itemsize if weights_bytes is None else weights_bytes
+    needed = weights + cache + MARGIN_BYTES
     free = free_bytes(where)
     if needed > free:
         raise DoesNotFit(
@@ -85,8 +88,8 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_dtype(device: torch.device, wanted: str) -> torch.dtype:
-    """The precision asked for, else bf16 where the processor multiplies it, else fp32."""
-    if wanted != "auto":
+    """What activations are: the precision asked for, else bf16 where the processor multiplies it, else fp32."""
+    if wanted in ("fp32", "bf16"):
         return {"fp32": torch.float32, "bf16": torch.bfloat16}[wanted]
     if device.type == "cpu":
         return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
