@@ -120,7 +120,7 @@ class GroupedWeights:
 def _fault(shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, str]) -> str:
     """What keeps these parts from making a grid; empty if nothing does."""
     if shapes.keys() not in _GRIDS:
-        return f"it has {' and '.join(shapes)} alone"
+        return f"it has {', '.join(sorted(shapes))} alone"
     for part, shape in shapes.items():
         if len(shape) != 2 or 0 in shape or shape[0] != shapes["codes"][0]:
             return f"{part} has shape {list(shape)}"
