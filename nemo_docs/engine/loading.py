@@ -20,8 +20,6 @@ OnLayer = Callable[[int, int], None]
 """Told of layers read and layers in all while weights are loaded; may raise to stop."""
 Cancelled = Callable[[], bool]
 """Says True once the caller no longer wants the result."""
-DENSE_SHARE = 0.125
-"""Weights that lie on a grid are kept dense as well while that takes less than this of what is free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
     import torch
 
     from nemo_docs.engine.engine import Engine
-    from nemo_docs.engine.placing import choose_device, choose_dtype, free_bytes, place
+    from nemo_docs.engine.placing import choose_device, choose_dtype, place
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.linear.loading import FILE, linears_for, weights_bytes
     from nemo_docs.model.transformer import Transformer
@@ -90,20 +88,21 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
     if spec.threads:
         torch.set_num_threads(spec.threads)
     precision = FILE if spec.precision == "auto" else spec.precision
-    device = choose_device(spec.device)
-    dtype = choose_dtype(device, precision)
+    dtype = choose_dtype(choose_device(spec.device), precision)
     stored, dense = weights_bytes(files.weights, dtype, precision), files.config.n_parameters * dtype.itemsize
-    keep_dense = stored < dense < DENSE_SHARE * free_bytes(device)
     where = place(
         files.config,
         window_tokens=min(spec.window_tokens, files.window_tokens),
         device=spec.device,
         precision=precision,
         kv_memory=spec.kv_memory,
-        weights_bytes=stored + dense if keep_dense else stored,
+        weights_bytes=stored,
+        dense_bytes=dense if stored < dense else 0,
     )
-    linears = linears_for(files.weights, device=device, dtype=dtype, precision=precision, keep_dense=keep_dense)
-    model = Transformer(files.weights, device=device, dtype=dtype, linears=linears, on_layer=on_layer)
+    linears = linears_for(
+        files.weights, device=where.device, dtype=dtype, precision=precision, keep_dense=where.keep_dense
+    )
+    model = Transformer(files.weights, device=where.device, dtype=dtype, linears=linears, on_layer=on_layer)
     return Engine(
         model, window_tokens=files.window_tokens, chunk_tokens=where.chunk_tokens, pool_bytes=where.pool_bytes
     )
