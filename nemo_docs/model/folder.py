@@ -26,6 +26,8 @@ from nemo_docs.model.weights.base import WeightSource
 from nemo_docs.model.weights.fields import integer, read_json
 from nemo_docs.model.weights.fingerprint import FingerprintCache
 from nemo_docs.model.weights.gguf import GgufWeights
+from nemo_docs.model.weights.grouped import WEIGHTS as GROUPED
+from nemo_docs.model.weights.grouped import GroupedWeights
 from nemo_docs.model.weights.huggingface import CONFIG, HuggingFaceWeights
 from nemo_docs.model.weights.native import PARAMS, NativeWeights
 from nemo_docs.paths import expanded
@@ -50,7 +52,7 @@ class ModelFiles:
         """Open the folder or GGUF file at `path`.
 
         Args:
-            path: A folder in Mistral's or Hugging Face's layout, or a GGUF file.
+            path: A folder in Mistral's layout, Hugging Face's or our own, or a GGUF file.
             name: What to call it; the path, if not given.
             template: Prompt format to use in place of the one that the files or the catalogue name.
             cache_dir: Where digests of weight files are remembered; None to compute them each time.
@@ -171,6 +173,8 @@ def open_model(
 def _open_weights(path: Path, cache: FingerprintCache | None) -> WeightSource:
     if path.is_file():
         return GgufWeights(path, cache=cache)
+    if (path / GROUPED).is_file():
+        return GroupedWeights(path, cache=cache)
     if (path / PARAMS).is_file():
         return NativeWeights(path, cache=cache)
     if (path / CONFIG).is_file():

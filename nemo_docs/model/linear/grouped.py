@@ -13,7 +13,7 @@ Source: the block formats of llama.cpp, `ggml-common.h` and `ggml-quants.c`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -22,6 +22,8 @@ from torch.nn import functional as F
 
 NIBBLE_GROUP = 32
 """Columns whose four-bit codes lie in 16 bytes: column j in the low half of byte j, j + 16 in the high half."""
+STRIP_WEIGHTS = 1 << 24
+"""Weights that are unpacked at once: 64 MiB in fp32, and as much again in passing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,16 @@ class Grid:
         return self.shape[1] // (self.scales if self.sub_scales is None else self.sub_scales).shape[1]
 
     @property
+    def form(self) -> tuple[tuple[torch.dtype, int] | None, ...]:
+        """Dtype and columns of every part: what grids have in common that can be stacked."""
+        return tuple(None if part is None else (part.dtype, part.shape[1]) for part in self._tensors())
+
+    @property
     def n_bytes(self) -> int:
         """Memory that it takes."""
         return sum(tensor.nbytes for tensor in self._tensors() if tensor is not None)
 
-    def rows(self, ids: Tensor) -> Grid:
+    def rows(self, ids: Tensor | slice) -> Grid:
         """Some of its rows."""
         return Grid(*(None if tensor is None else tensor[ids] for tensor in self._tensors()))  # type: ignore[arg-type]
 
@@ -72,14 +79,28 @@ class Grid:
         scales = _of_groups(self.scales, self.sub_scales)
         return scales, None if self.minimums is None else _of_groups(self.minimums, self.sub_minimums)
 
+    def strips(self) -> Iterator[Grid]:
+        """Its rows, a few megabytes of weights at a time, so that what is unpacked never grows with the matrix."""
+        step = max(1, STRIP_WEIGHTS // self.shape[1])
+        return (self.rows(slice(start, start + step)) for start in range(0, self.shape[0], step))
+
     def dense(self, dtype: torch.dtype) -> Tensor:
         """The weights themselves, computed in fp32. Shapes: [out, in]."""
+        weights = torch.empty(self.shape, dtype=dtype, device=self.codes.device)
+        first = 0
+        for strip in self.strips():
+            weights[first : first + strip.shape[0]] = strip._unpacked()
+            first += strip.shape[0]
+        return weights
+
+    def _unpacked(self) -> Tensor:
+        """Shapes: fp32 [out, in]."""
         rows, columns = self.shape
         scales, minimums = self.scale_and_minimum()
         values = self._whole_numbers().view(rows, -1, self.group).float() * scales.unsqueeze(-1)
         if minimums is not None:
             values += minimums.unsqueeze(-1)
-        return values.view(rows, columns).to(dtype)
+        return values.view(rows, columns)
 
     def _whole_numbers(self) -> Tensor:
         """The codes, one an element. Shapes: [out, in]."""
@@ -100,9 +121,9 @@ def stacked(grids: Sequence[Grid]) -> Grid:
     """
     if len(grids) == 1:
         return grids[0]
-    columns = list(zip(*(grid._tensors() for grid in grids), strict=True))
-    if any(len({None if part is None else (part.dtype, part.shape[1]) for part in column}) > 1 for column in columns):
+    if len({grid.form for grid in grids}) > 1:
         raise ValueError("grids of different forms cannot be stacked")
+    columns = zip(*(grid._tensors() for grid in grids), strict=True)
     return Grid(*(None if column[0] is None else torch.cat(column) for column in columns))  # type: ignore[arg-type]
 
 
@@ -123,7 +144,7 @@ class Grouped:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Shapes: x [T, in] -> [T, out]."""
-        return F.linear(x, self.grid.dense(x.dtype))
+        return torch.cat([F.linear(x, strip.dense(x.dtype)) for strip in self.grid.strips()], dim=-1)
 
     def rows(self, ids: Tensor, dtype: torch.dtype) -> Tensor:
         """Shapes: ids [T] -> [T, in]."""

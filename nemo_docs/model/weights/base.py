@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nemo_docs.errors import WeightsCorrupt
 from nemo_docs.model.config import ModelConfig
 
 if TYPE_CHECKING:
     import torch
+
+    from nemo_docs.model.linear.grouped import Grid
 
 REFETCH = "Fetch the file again; it is read as it is, never repaired."
 
@@ -41,6 +43,21 @@ class WeightSource(Protocol):
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the content of every weight file."""
+
+
+@runtime_checkable
+class GridSource(WeightSource, Protocol):
+    """Weights of which some, or all, are stored as small whole numbers with scales."""
+
+    def grids(self) -> Mapping[str, int]:
+        """Native name -> bytes in memory, of every tensor that is kept on its grid; told from the headers alone."""
+
+    def grid(self, name: str) -> Grid | None:
+        """One tensor [out, in] on its own grid, exactly, in main memory; None if it is not stored on one.
+
+        Raises:
+            KeyError: If the model has no tensor of that name.
+        """
 
 
 def translated(name: str, top: Mapping[str, str], block: Mapping[str, str], block_name: re.Pattern[str]) -> str:

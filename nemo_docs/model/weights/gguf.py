@@ -1,14 +1,16 @@
 """GGUF files, through the `gguf` package: one file that holds configuration, vocabulary and weights.
 
-Weights stay in the mapped file in their quantised form and are dequantised a tensor at a time, exactly (the values of
-every block format are products and sums that float32 holds). The llama architecture keeps query and key rows in the
-native, interleaved order, so nothing is permuted. Opening costs about two seconds for a vocabulary of 49,152, because
-the package reads metadata entry by entry in Python: the reason why the embedded default is converted once.
+Weights stay in the mapped file in their quantised form and are read a tensor at a time: on their own grid, or
+dequantised, exactly (the values of every block format are products and sums that float32 holds). The llama architecture
+keeps query and key rows in the native, interleaved order, so nothing is permuted. Opening costs about two seconds for a
+vocabulary of 49,152, because the package reads metadata entry by entry in Python: the reason why the embedded default
+is converted once.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,12 @@ from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.weights.base import REFETCH, check_config, check_shapes, require_file, translated
 from nemo_docs.model.weights.fields import integer, number
 from nemo_docs.model.weights.fingerprint import FingerprintCache, fingerprint
+from nemo_docs.model.weights.gguf_grid import FORMS, grid_of
 
 if TYPE_CHECKING:
     import torch
+
+    from nemo_docs.model.linear.grouped import Grid
 
 _ARCHITECTURES = ("llama", "mistral")
 _TOP = {
@@ -105,6 +110,30 @@ class GgufWeights:
         values = dequantize(tensor.data, tensor.tensor_type)
         copied = values if values.flags.writeable and values.flags.owndata else values.copy()
         return torch.from_numpy(copied).to(device=device, dtype=dtype)
+
+    def grids(self) -> Mapping[str, int]:
+        """Native name -> bytes in memory, of every tensor that is kept on its grid; told from the header alone."""
+        return {
+            name: FORMS[tensor.tensor_type.name].n_bytes(int(tensor.n_elements))
+            for name, tensor in self._tensors.items()
+            if tensor.tensor_type.name in FORMS
+        }
+
+    def grid(self, name: str) -> Grid | None:
+        """One tensor [out, in] on its own grid, exactly, in main memory; None if its format has none.
+
+        Raises:
+            KeyError: If the model has no tensor of that name.
+            WeightsCorrupt: If its scales are no numbers.
+        """
+        tensor = self._tensors[name]
+        kind = tensor.tensor_type.name
+        if kind not in FORMS:
+            return None
+        try:
+            return grid_of(kind, tensor.data)
+        except ValueError as error:
+            raise WeightsCorrupt(f"{self.path}: {name} cannot be read ({error}).", hint=REFETCH) from None
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the file."""

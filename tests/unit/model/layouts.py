@@ -124,14 +124,13 @@ def write_gguf(
     config: ModelConfig,
     tensors: Tensors,
     *,
-    quantisation: str = "F32",
+    quantisation: str | Callable[[str], str] = "F32",
     architecture: str = "llama",
     also: Callable[[object], None] | None = None,
 ) -> Path:
     import gguf
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    kind = gguf.GGMLQuantizationType[quantisation]
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_block_count(config.n_layers)
     writer.add_context_length(131072)
@@ -148,7 +147,8 @@ def write_gguf(
         also(writer)
     for name, tensor in tensors.items():
         values = tensor.numpy().astype(np.float32)
-        if values.ndim > 1 and quantisation != "F32":
+        kind = gguf.GGMLQuantizationType[quantisation if isinstance(quantisation, str) else quantisation(name)]
+        if values.ndim > 1 and kind != gguf.GGMLQuantizationType.F32:
             writer.add_tensor(gguf_name(name), gguf.quants.quantize(values, kind), raw_dtype=kind)
         else:
             writer.add_tensor(gguf_name(name), values)
@@ -157,3 +157,24 @@ def write_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def write_grouped(folder: Path, config: ModelConfig, tensors: Tensors) -> Path:
+    """Our own layout: every matrix rounded to four bits in groups of 32, with a scale and a minimum."""
+    folder.mkdir(parents=True, exist_ok=True)
+    params = config.as_dict()
+    del params["tied"]
+    (folder / "params.json").write_text(json.dumps(params))
+    parts: Tensors = {}
+    for name, tensor in tensors.items():
+        if tensor.ndim == 1:
+            parts[name] = tensor
+            continue
+        groups = tensor.view(len(tensor), -1, 32)
+        low, high = groups.amin(-1).half(), groups.amax(-1).half()
+        scale = ((high - low).float() / 15).half()
+        codes = ((groups - low.float().unsqueeze(-1)) / scale.float().unsqueeze(-1)).round().clamp(0, 15).byte()
+        packed = codes[..., :16] | codes[..., 16:] << 4
+        parts |= {f"{name}.codes": packed.flatten(1), f"{name}.scales": scale, f"{name}.minimums": low}
+    save_file(parts, folder / "grouped.safetensors")
+    return folder

