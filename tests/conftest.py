@@ -14,6 +14,7 @@ import pytest
 
 from nemo_docs import settings
 
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several test processes at once: their threads would spin on each other
 _MODELS = Path(os.environ.get("NEMO_DOCS_TEST_MODELS") or settings.load().paths.models)  # before any test has a home
 if (_MODELS / settings.Settings().model).is_dir():

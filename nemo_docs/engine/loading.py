@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.protocol import EngineEvent, Request, ScoreRequest
+    from nemo_docs.model.transformer import Decoder, Transformer
 
 OnLayer = Callable[[int, int], None]
 """Told of layers read and layers in all while weights are loaded; may raise to stop."""
@@ -103,6 +104,16 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
         files.weights, device=where.device, dtype=dtype, precision=precision, keep_dense=where.keep_dense
     )
     model = Transformer(files.weights, device=where.device, dtype=dtype, linears=linears, on_layer=on_layer)
+    if where.device.type == "cpu":
+        model.decoder = _cpu_decoder(model)
     return Engine(
         model, window_tokens=files.window_tokens, chunk_tokens=where.chunk_tokens, pool_bytes=where.pool_bytes
     )
+
+
+def _cpu_decoder(model: Transformer) -> Decoder | None:
+    """The faster way for a few tokens, where this model and this machine have it."""
+    from nemo_docs.model.cpu.compiler import NUMBA
+    from nemo_docs.model.cpu.decoder import CpuDecoder
+
+    return CpuDecoder(model) if NUMBA and CpuDecoder.suits(model) else None

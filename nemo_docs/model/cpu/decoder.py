@@ -19,9 +19,9 @@ from nemo_docs.kv.cache import KVCache, Past
 from nemo_docs.model.cpu.attention import WIDTH, attend, merged
 from nemo_docs.model.cpu.compiler import NUMBA_NUM_THREADS, set_num_threads
 from nemo_docs.model.cpu.elementwise import add_and_norm, gated, rotate
-from nemo_docs.model.cpu.linear import PackedGrouped
+from nemo_docs.model.cpu.linear import packed_parts
+from nemo_docs.model.cpu.packing import PackedGrid
 from nemo_docs.model.cpu.products import MOST_TOKENS, multiply
-from nemo_docs.model.linear.base import Linear
 from nemo_docs.model.transformer import Block, Transformer
 
 Floats = NDArray[np.float32]
@@ -41,6 +41,7 @@ class CpuDecoder:
         self._model = model
         self._layers = [_Layer(block) for block in model.blocks]
         self._norm = model.norm.float().numpy()  # [dim]
+        self._output = packed_parts(model.output)
 
     @staticmethod
     def suits(model: Transformer) -> bool:
@@ -48,7 +49,7 @@ class CpuDecoder:
         c = model.config
         products = [p for b in model.blocks for p in (b.wqkv, b.wo, b.w13, b.w2)]
         return (
-            all(isinstance(product, PackedGrouped) for product in (model.output, *products))
+            all(packed_parts(product) for product in (model.output, *products))
             and c.head_dim % WIDTH == 0
             and c.hidden_dim % WIDTH == 0
         )
@@ -72,14 +73,14 @@ class CpuDecoder:
             for n, layer in enumerate(self._layers):
                 between_layers()
                 hidden = add_and_norm(x, delta, layer.attention_norm, c.norm_eps)
-                heads = multiply(layer.wqkv, hidden).reshape(tokens, -1, c.head_dim)  # [T, H + 2K, D]
+                heads = _multiply(layer.wqkv, hidden).reshape(tokens, -1, c.head_dim)  # [T, H + 2K, D]
                 rotate(heads, cosines, sines, c.n_heads + c.n_kv_heads)
-                delta = multiply(layer.wo, self._attention(n, heads, cache, end))
+                delta = _multiply(layer.wo, self._attention(n, heads, cache, end))
                 hidden = add_and_norm(x, delta, layer.ffn_norm, c.norm_eps)
-                delta = multiply(layer.w2, gated(multiply(layer.w13, hidden)))
+                delta = _multiply(layer.w2, gated(_multiply(layer.w13, hidden)))
             hidden = add_and_norm(x, delta, self._norm, c.norm_eps)
             wanted = torch.from_numpy(hidden)[rows].numpy()
-            return torch.from_numpy(multiply(_packed(model.output).packed, np.ascontiguousarray(wanted)))
+            return torch.from_numpy(_multiply(self._output, np.ascontiguousarray(wanted)))
 
     def _attention(self, n: int, heads: Floats, cache: KVCache, end: int) -> Floats:
         """Shapes: heads [T, H + 2K, D] -> [T, H * D]."""
@@ -105,13 +106,15 @@ class _Layer:
     def __init__(self, block: Block) -> None:
         self.attention_norm = block.attention_norm.float().numpy()
         self.ffn_norm = block.ffn_norm.float().numpy()
-        self.wqkv, self.wo = _packed(block.wqkv).packed, _packed(block.wo).packed
-        self.w13, self.w2 = _packed(block.w13).packed, _packed(block.w2).packed
+        self.wqkv, self.wo = packed_parts(block.wqkv), packed_parts(block.wo)
+        self.w13, self.w2 = packed_parts(block.w13), packed_parts(block.w2)
 
 
-def _packed(linear: Linear) -> PackedGrouped:
-    assert isinstance(linear, PackedGrouped)
-    return linear
+def _multiply(parts: tuple[PackedGrid, ...], x: Floats) -> Floats:
+    """Shapes: x [T, in] -> [T, out]."""
+    if len(parts) == 1:
+        return multiply(parts[0], x)
+    return np.concatenate([multiply(part, x) for part in parts], axis=1)
 
 
 def _array(part: Tensor) -> NDArray[np.generic]:

@@ -1,20 +1,24 @@
 """A grid of grouped whole numbers as a product on a CPU.
 
-A few tokens are multiplied with the packed grid itself; many, as in prefill, with a dense matrix, because there the
-processor's matrix instructions count and not the bytes. The dense matrix is kept where memory is plentiful, as it is
-for a small model; else it is made anew for each chunk of a prompt.
+A few tokens are multiplied with the packed grid itself; many, as in prefill, with a dense matrix that is made anew for
+each chunk, because there the processor's matrix instructions count and not the bytes.
 """
 
 from __future__ import annotations
+
+from itertools import chain
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nemo_docs.model.cpu.packing import pack, packed_rows
+from nemo_docs.model.cpu.packing import PackedGrid, pack, packed_rows
 from nemo_docs.model.cpu.products import MOST_TOKENS, multiply
 from nemo_docs.model.cpu.unpacking import dense
+from nemo_docs.model.linear.base import Linear
+from nemo_docs.model.linear.concatenated import Concatenated
 from nemo_docs.model.linear.grouped import Grid
+from nemo_docs.model.linear.with_dense import WithDense
 
 
 class PackedGrouped:
@@ -22,26 +26,39 @@ class PackedGrouped:
 
     Args:
         grid: The weights.
-        keep_dense: Type of a dense copy to keep beside them; None for none.
+
+    Attributes:
+        packed: The weights, as they are kept.
     """
 
-    def __init__(self, grid: Grid, keep_dense: torch.dtype | None) -> None:
+    def __init__(self, grid: Grid) -> None:
         self.packed = pack(grid)
-        self._dense = None if keep_dense is None else grid.dense(keep_dense)
 
     @property
     def n_bytes(self) -> int:
         """Memory that the weights take."""
-        return self.packed.n_bytes + (0 if self._dense is None else self._dense.nbytes)
+        return self.packed.n_bytes
 
     def __call__(self, x: Tensor) -> Tensor:
         """Shapes: x [T, in] -> [T, out]."""
         if x.shape[0] <= MOST_TOKENS:
             return torch.from_numpy(multiply(self.packed, x.float().contiguous().numpy())).to(x.dtype)
-        if self._dense is not None and self._dense.dtype == x.dtype:
-            return F.linear(x, self._dense)
         return F.linear(x, dense(self.packed, x.dtype))
 
     def rows(self, ids: Tensor, dtype: torch.dtype) -> Tensor:
         """Shapes: ids [T] -> [T, in]."""
         return packed_rows(self.packed, ids.numpy()).dense(dtype)
+
+
+def packed_parts(linear: Linear) -> tuple[PackedGrid, ...]:
+    """The packed grids whose results, side by side, are those of a product; none if it has other parts."""
+    match linear:
+        case PackedGrouped():
+            return (linear.packed,)
+        case WithDense():
+            return packed_parts(linear.stored)
+        case Concatenated():
+            parts = [packed_parts(part) for part in linear.parts]
+            return tuple(chain.from_iterable(parts)) if all(parts) else ()
+        case _:
+            return ()

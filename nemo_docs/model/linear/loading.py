@@ -9,7 +9,7 @@ Weights are read one tensor at a time, so memory peaks near the final size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from math import prod
 
@@ -54,6 +54,16 @@ def linears_for(
     )
 
 
+def grid_product(device: torch.device) -> Callable[[Grid], Linear]:
+    """What multiplies with a grid on a device."""
+    if device.type == "cpu":
+        from nemo_docs.model.cpu.compiler import NUMBA
+        from nemo_docs.model.cpu.linear import PackedGrouped
+
+        return PackedGrouped if NUMBA else Grouped
+    return Grouped
+
+
 def grids_of(source: TensorSource) -> Mapping[str, int]:
     """Native name -> bytes in memory, of every tensor that its file keeps on a grid; told from headers alone."""
     return source.grids() if isinstance(source, GridSource) else {}
@@ -83,12 +93,12 @@ class FileLoader:
 
     def __init__(self, source: TensorSource, device: torch.device, dtype: torch.dtype, *, keep_dense: bool) -> None:
         self._source, self._device, self._dtype, self._keep_dense = source, device, dtype, keep_dense
-        self._grids = grids_of(source)
+        self._product = grid_product(device)
 
     def linear(self, *names: str) -> Linear:
         """One product for the rows of these tensors together."""
         parts = [self._stored(f"{name}.weight") for name in names]
-        products = list(_products(parts))
+        products = list(_products(parts, self._product))
         whole = products[0][0] if len(products) == 1 else Concatenated(*zip(*products, strict=True))
         if not self._keep_dense or isinstance(whole, Dense):
             return whole
@@ -106,14 +116,14 @@ class FileLoader:
         return grid.to(self._device)
 
 
-def _products(parts: list[Grid | Tensor]) -> Iterator[tuple[Linear, int]]:
+def _products(parts: list[Grid | Tensor], product: Callable[[Grid], Linear]) -> Iterator[tuple[Linear, int]]:
     """Neighbours of one form as one product, and its rows."""
     for _, neighbours in groupby(parts, key=lambda part: part.form if isinstance(part, Grid) else None):
         together = list(neighbours)
         height = sum(part.shape[0] for part in together)
         grids = [part for part in together if isinstance(part, Grid)]
         tensors = [part for part in together if isinstance(part, Tensor)]
-        yield Grouped(stacked(grids)) if grids else Dense(_joined(tensors)), height
+        yield product(stacked(grids)) if grids else Dense(_joined(tensors)), height
 
 
 def _joined(tensors: list[Tensor]) -> Tensor:

@@ -134,7 +134,7 @@ def read(model: Transformer, ids: list[int]) -> KVCache:
 
 @pytest.mark.parametrize("tokens", [1, 5])
 def test_a_step_gives_the_logits_and_the_past_of_the_plain_form(tokens):
-    plain, fast = model(Grouped), model(lambda grid: PackedGrouped(grid, torch.float32))
+    plain, fast = model(Grouped), model(PackedGrouped)
     assert CpuDecoder.suits(fast)
     assert not CpuDecoder.suits(plain)
     ids, new = list(range(1, 60)), list(range(60, 60 + tokens))
@@ -151,7 +151,7 @@ def test_a_step_gives_the_logits_and_the_past_of_the_plain_form(tokens):
 
 def test_a_step_is_not_farther_from_fp32_than_the_plain_bf16_form():
     wanted_model = model(Grouped)
-    plain = model(lambda grid: PackedGrouped(grid, torch.bfloat16), torch.bfloat16)
+    plain = model(PackedGrouped, torch.bfloat16)
     ids = list(range(1, 60))
     cache = read(plain, ids)
     by_plain = plain.forward([70] * (MOST_TOKENS + 1), read(plain, ids), rows=slice(0, 1))
@@ -162,7 +162,7 @@ def test_a_step_is_not_farther_from_fp32_than_the_plain_bf16_form():
 
 
 def test_a_cancelled_step_counts_nothing():
-    fast = model(lambda grid: PackedGrouped(grid, torch.float32))
+    fast = model(PackedGrouped)
     cache = read(fast, [1, 2, 3])
     fast.decoder = CpuDecoder(fast)
     calls = iter(range(2))

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from nemo_docs.errors import SettingsError
 from nemo_docs.kv.cache import KVCache
+from nemo_docs.model.cpu.linear import PackedGrouped
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.linear.base import Dense
 from nemo_docs.model.linear.concatenated import Concatenated
-from nemo_docs.model.linear.grouped import Grouped
 from nemo_docs.model.linear.loading import linears_for, weights_bytes
 from nemo_docs.model.linear.with_dense import WithDense
 from nemo_docs.model.transformer import Transformer
@@ -26,7 +26,7 @@ from tests.tiny import CPU, TINY, RandomWeights
 
 from .layouts import write_gguf
 
-CONFIG = replace(TINY, dim=96, hidden_dim=160, head_dim=16, n_heads=6, n_kv_heads=2)
+CONFIG = replace(TINY, vocab_size=96, dim=96, hidden_dim=160, head_dim=16, n_heads=6, n_kv_heads=2)
 PROMPT = [int(i) for i in torch.randint(0, CONFIG.vocab_size, (40,), generator=torch.Generator().manual_seed(4))]
 TEXT = Path(__file__).parents[3] / "assets" / "samples" / "udhr.en.txt"
 
@@ -77,7 +77,7 @@ def test_parts_of_different_forms_are_one_product(keep_dense: bool, tmp_path: Pa
     product = loader.linear(*names)
     stored = product.stored if isinstance(product, WithDense) else product
     assert isinstance(stored, Concatenated)
-    assert [type(part) for part in stored.parts] == [Grouped, Grouped]  # query and key are one
+    assert [type(part) for part in stored.parts] == [PackedGrouped, PackedGrouped]  # query and key are one
     matrix = torch.cat([source.load(f"{name}.weight", device=CPU, dtype=torch.float32) for name in names])
     x = torch.randn(3, CONFIG.dim, generator=torch.Generator().manual_seed(7))
     assert torch.allclose(product(x), F.linear(x, matrix), atol=1e-5)
