@@ -11,6 +11,7 @@ from nemo_docs.backends.base import BackendEvent, Cancelled, Piece, never
 from nemo_docs.backends.detokenise import Detokeniser
 from nemo_docs.backends.speed import Speed
 from nemo_docs.engine.loading import TokenEngine
+from nemo_docs.engine.memory_plan import MemoryPlan
 from nemo_docs.engine.protocol import Finished, Free, Request, Scored, ScoreRequest, StepEnded, Token
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import Template
@@ -71,6 +72,11 @@ class LocalBackend:
     def reading_speed(self) -> float | None:
         """Tokens a second that were measured when reading on this machine; None before the first."""
         return self._speed.last if self._speed else None
+
+    @property
+    def memory_plan(self) -> MemoryPlan | None:
+        """What memory the model takes for what; None before it is loaded."""
+        return self._engine.plan()
 
     def tokens_cached(self, segments: Iterable[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments need not be read again.

@@ -31,38 +31,49 @@ LIBRARY_BYTES = {"cpu": 0, "mps": 0, "cuda": 320 * MIB}
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Some tensors of a file with a grid of its own."""
+
+    grid_bytes: int = 0
+    """In memory, of those that stay on it."""
+    dense_weights: int = 0
+    """Of those whose format is not kept."""
+
+    def n_bytes(self, element_bytes: int) -> int:
+        """In memory, all together."""
+        return self.grid_bytes + self.dense_weights * element_bytes
+
+    def __add__(self, other: Part) -> Part:
+        return Part(self.grid_bytes + other.grid_bytes, self.dense_weights + other.dense_weights)
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
-    """What a file with a grid of its own takes in memory when it stays on it; in bytes."""
+    """What a file with a grid of its own takes in memory when it stays on it."""
 
-    layers_bytes: int
+    layers: Part
     """The matrices of all layers."""
-    embedding_bytes: int
-    output_bytes: int
-    """0 where the output layer is the embedding."""
+    embedding: Part
+    output: Part
+    """Nothing where the output layer is the embedding."""
 
 
-def stored(config: ModelConfig, formats: Mapping[str, str], element_bytes: int) -> Stored | None:
+def stored(config: ModelConfig, formats: Mapping[str, str]) -> Stored | None:
     """What the tensors of a file take, by their block formats; None if none of them has a grid.
 
     Args:
         config: The model's shape.
         formats: Native tensor name -> name of its format, as GGUF calls it.
-        element_bytes: Of a weight whose format is not kept.
     """
     if not any(each in GRID_BITS for each in formats.values()):
         return None
-    layers = embedding = output = 0
+    parts = {"layers": Part(), "tok_embeddings.weight": Part(), "output.weight": Part()}
     for name, shape in expected_shapes(config).items():
-        if len(shape) == 1:
-            continue
-        taken = int(shape[0] * shape[1] * GRID_BITS.get(formats[name], 8.0 * element_bytes) / 8)
-        if name == "tok_embeddings.weight":
-            embedding = taken
-        elif name == "output.weight":
-            output = taken
-        else:
-            layers += taken
-    return Stored(layers, embedding, output)
+        if len(shape) == 2:
+            weights, bits = shape[0] * shape[1], GRID_BITS.get(formats[name])
+            part = name if name in parts else "layers"
+            parts[part] += Part(dense_weights=weights) if bits is None else Part(grid_bytes=int(weights * bits / 8))
+    return Stored(*parts.values())
 
 
 def layers_bytes(config: ModelConfig, precision: str) -> int:

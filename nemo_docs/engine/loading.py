@@ -7,14 +7,22 @@ that it has is the one that is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
+from nemo_docs.engine.footprint import stored
+from nemo_docs.engine.memory_plan import MemoryPlan, Size, Wishes
+from nemo_docs.errors import SettingsError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.protocol import EngineEvent, Request, ScoreRequest
+    from nemo_docs.model.folder import ModelFiles
+    from nemo_docs.model.linear.base import LinearLoader
+    from nemo_docs.model.transformer import TensorSource
 
 OnLayer = Callable[[int, int], None]
 """Told of layers read and layers in all while weights are loaded; may raise to stop."""
@@ -33,7 +41,9 @@ class ModelSpec:
     device: str = "auto"
     """`auto`, `cpu`, `mps`, `cuda` or `cuda:N`."""
     precision: str = "auto"
-    """`auto`, `fp32` or `bf16`."""
+    """Of the weights: `auto`, `fp32`, `bf16`, `fp8`, `int8`, `int4` or `file`."""
+    kv: str = "auto"
+    """Of the cache: `auto`, `full` or `int8`."""
     threads: int = 0
     """CPU threads; 0 lets torch decide."""
     kv_memory: int | None = None
@@ -41,9 +51,8 @@ class ModelSpec:
 
     def serves(self, wanted: ModelSpec) -> bool:
         """Whether a model loaded for this can answer a request for `wanted`: a smaller window fits a larger plan."""
-        same = (self.path, self.device, self.precision, self.threads, self.kv_memory)
-        others = (wanted.path, wanted.device, wanted.precision, wanted.threads, wanted.kv_memory)
-        return same == others and wanted.window_tokens <= self.window_tokens
+        same = replace(wanted, window_tokens=self.window_tokens) == self
+        return same and wanted.window_tokens <= self.window_tokens
 
 
 class TokenEngine(Protocol):
@@ -66,34 +75,85 @@ class TokenEngine(Protocol):
     def cached(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""
 
+    def plan(self) -> MemoryPlan | None:
+        """What memory the loaded model takes; None before it is loaded. Loads nothing."""
+
 
 def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> Engine:
-    """Load a model.
+    """Plan memory, then load a model by that plan.
 
     Raises:
         ModelError: If it is missing or damaged, or memory cannot hold it.
-        SettingsError: If this machine has no such device.
+        SettingsError: If this machine has no such device, or it cannot do what is asked for.
     """
+    try:
+        return _loaded(spec, on_layer)
+    except Exception as error:
+        if not is_exhaustion(error):
+            raise
+        let_go(error)
+    raise ran_out("loaded")
+
+
+def size_of(files: ModelFiles) -> Size:
+    """What a plan of memory must know of a model. No torch is imported for it."""
+    formats: Mapping[str, str] = getattr(files.weights, "formats", {})  # of layouts that have a grid of their own
+    return Size(files.config, files.window_tokens, stored(files.config, formats))
+
+
+def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:
     from pathlib import Path
 
     import torch
 
     from nemo_docs.engine.engine import Engine
-    from nemo_docs.engine.placing import place
+    from nemo_docs.engine.placing import DTYPES, place
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.transformer import Transformer
 
     files = ModelFiles(Path(spec.path))
     if spec.threads:
         torch.set_num_threads(spec.threads)
-    where = place(
-        files.config,
+    plan = place(
+        size_of(files),
         window_tokens=min(spec.window_tokens, files.window_tokens),
         device=spec.device,
-        precision=spec.precision,
-        kv_memory=spec.kv_memory,
+        wishes=Wishes(spec.precision, spec.kv, spec.kv_memory),
     )
-    model = Transformer(files.weights, device=where.device, dtype=where.dtype, on_layer=on_layer)
+    model = Transformer(
+        files.weights,
+        device=torch.device(plan.device),
+        dtype=DTYPES[plan.arithmetic],
+        linears=_linears(files.weights, plan),
+        on_layer=on_layer,
+    )
     return Engine(
-        model, window_tokens=files.window_tokens, chunk_tokens=where.chunk_tokens, pool_bytes=where.pool_bytes
+        model,
+        window_tokens=files.window_tokens,
+        chunk_tokens=plan.chunk_tokens,
+        pool_bytes=plan.caches_bytes,
+        plan=plan,
     )
+
+
+def _linears(source: TensorSource, plan: MemoryPlan) -> LinearLoader:
+    """What makes the products in the precision of the plan, each where the plan has it.
+
+    Raises:
+        SettingsError: If this version cannot load that precision, or keep a cache in that form.
+    """
+    import torch
+
+    from nemo_docs.engine.placing import DTYPES
+    from nemo_docs.model.linear.host import HostEmbedding
+    from nemo_docs.model.transformer import DenseLoader
+
+    if plan.precision not in DTYPES or plan.kv != "full":
+        raise SettingsError(
+            f"This version cannot load {plan.way}.", hint="Use --precision bf16 --kv full, if memory holds that."
+        )
+    dtype = DTYPES[plan.arithmetic]
+    loader = DenseLoader(source, torch.device(plan.device), dtype)
+    if plan.embedding == "device":
+        return loader
+    return HostEmbedding(loader, DenseLoader(source, torch.device("cpu"), dtype))

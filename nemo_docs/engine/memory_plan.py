@@ -255,9 +255,7 @@ def _precisions(size: Size, device: Device, wanted: str, *, every_form: bool) ->
             f"{device.name} does not multiply fp8.", hint="It needs an NVIDIA GPU of 2022 or later. Use int8 or int4."
         )
     if wanted == "file" and size.stored is None:
-        raise SettingsError(
-            "The weights in the model's file have no grid of their own.", hint="Use --precision auto."
-        )
+        raise SettingsError("The weights in the model's file have no grid of their own.", hint="Use --precision auto.")
     if wanted != "auto":
         return (wanted,)
     if size.stored is not None and not every_form:
@@ -266,16 +264,15 @@ def _precisions(size: Size, device: Device, wanted: str, *, every_form: bool) ->
     return (*own, "bf16" if device.has_bf16 else "fp32", *(["fp8"] if device.has_fp8 else []), "int8", "int4")
 
 
-def _way(
-    size: Size, device: Device, window_tokens: int, wishes: Wishes, form: tuple[str, str, str]
-) -> MemoryPlan:
+def _way(size: Size, device: Device, window_tokens: int, wishes: Wishes, form: tuple[str, str, str]) -> MemoryPlan:
     """One way, counted."""
     (precision, kv, home), c, kind = form, size.config, device.kind
     is_wide = precision == "fp32" or (precision != "bf16" and not device.has_bf16)
     element, chunk = 4 if is_wide else 2, CHUNK_TOKENS[kind]
     if precision == "file":
         assert size.stored is not None
-        layers, embedding, output = size.stored.layers_bytes, size.stored.embedding_bytes, size.stored.output_bytes
+        parts = (size.stored.layers, size.stored.embedding, size.stored.output)
+        layers, embedding, output = (part.n_bytes(element) for part in parts)
     else:
         layers = footprint.layers_bytes(c, precision)
         embedding = footprint.table_bytes(c, element)

@@ -1,4 +1,4 @@
-"""What this machine's devices have, asked of torch; and from there to a plan of memory, before anything is allocated."""
+"""What this machine's devices have, asked of torch; from there to a plan of memory, before anything is allocated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """By the name that a plan gives its arithmetic."""
 
 
-def place(size: Size, *, window_tokens: int, device: str = "auto", wishes: Wishes = Wishes()) -> MemoryPlan:
+def place(size: Size, *, window_tokens: int, device: str = "auto", wishes: Wishes | None = None) -> MemoryPlan:
     """Choose a device, and what memory is taken for there.
 
     Args:
@@ -29,7 +29,7 @@ def place(size: Size, *, window_tokens: int, device: str = "auto", wishes: Wishe
         SettingsError: If this machine has no such device, or it cannot do what is wished for.
         DoesNotFit: If memory cannot hold it; says what would fit.
     """
-    where = describe(choose_device(device))
+    where, wishes = describe(choose_device(device)), wishes or Wishes()
     try:
         return plan_memory(size, where, window_tokens, wishes)
     except DoesNotFit as refusal:
