@@ -18,8 +18,8 @@ from nemo_docs.model.weights.base import expected_shapes
 MIB = 1024**2
 WEIGHT_BITS = {"fp32": 32.0, "bf16": 16.0, "fp8": 8.0, "int8": 8.5, "int4": 5.0}
 """Of one weight of a layer's matrices, an fp16 scale (and for int4 a minimum) for 32 of them counted in."""
-GRID_BITS = {"Q4_0": 5.0, "Q4_1": 5.0, "Q4_K": 4.625, "Q6_K": 8.5625, "Q8_0": 8.5}
-"""Of one weight of a GGUF file that stays on its own grid; six-bit codes lie in bytes. Other formats become dense."""
+STRIP_WEIGHTS = 1 << 24
+"""Weights of a grid that are unpacked at once where no kernel of a device does it."""
 KV_GROWTH_TOKENS = 256
 """A cache is as long as its tokens, rounded up to this many."""
 SCORE_ELEMENTS = 1 << 26
@@ -58,21 +58,20 @@ class Stored:
     """Nothing where the output layer is the embedding."""
 
 
-def stored(config: ModelConfig, formats: Mapping[str, str]) -> Stored | None:
-    """What the tensors of a file take, by their block formats; None if none of them has a grid.
+def stored(config: ModelConfig, grids: Mapping[str, int]) -> Stored | None:
+    """What the tensors of a file take; None if none of them has a grid.
 
     Args:
         config: The model's shape.
-        formats: Native tensor name -> name of its format, as GGUF calls it.
+        grids: Native tensor name -> bytes in memory, of every tensor that is kept on its grid.
     """
-    if not any(each in GRID_BITS for each in formats.values()):
+    if not grids:
         return None
     parts = {"layers": Part(), "tok_embeddings.weight": Part(), "output.weight": Part()}
     for name, shape in expected_shapes(config).items():
         if len(shape) == 2:
-            weights, bits = shape[0] * shape[1], GRID_BITS.get(formats[name])
             part = name if name in parts else "layers"
-            parts[part] += Part(dense_weights=weights) if bits is None else Part(grid_bytes=int(weights * bits / 8))
+            parts[part] += Part(grids[name]) if name in grids else Part(dense_weights=shape[0] * shape[1])
     return Stored(*parts.values())
 
 
@@ -133,12 +132,15 @@ def score_bytes(config: ModelConfig, kind: str, chunk_tokens: int, window_tokens
 def unpacked_bytes(config: ModelConfig, kind: str, precision: str, element_bytes: int) -> int:
     """A layer's largest matrix (gate and up, 2 hidden dim) as it is multiplied while a prompt is read.
 
-    Dense and fp8: none, they are multiplied as they are. Groups on CUDA: b a weight, written by one kernel. Groups
-    elsewhere: its code in a byte, that in fp32, and times its scale in fp32: 9 bytes a weight.
+    Dense and fp8: none, they are multiplied as they are. Groups: a strip of 2^24 weights at a time, each as a code in
+    a byte, that in fp32, times its scale in fp32, and as it is multiplied, 9 + b; on CUDA at least the whole matrix in
+    b, as a kernel writes it.
     """
     if precision in ("fp32", "bf16", "fp8"):
         return 0
-    return 2 * config.hidden_dim * config.dim * (element_bytes if kind == "cuda" else 9)
+    weights = 2 * config.hidden_dim * config.dim
+    strip = min(weights, STRIP_WEIGHTS) * (9 + element_bytes)
+    return max(strip, weights * element_bytes) if kind == "cuda" else strip
 
 
 def unpacked_past_bytes(config: ModelConfig, kv: str, window_tokens: int, element_bytes: int) -> int:
@@ -159,7 +161,6 @@ def rotary_bytes(config: ModelConfig, window_tokens: int) -> int:
 def loading_bytes(config: ModelConfig, precision: str, element_bytes: int) -> int:
     """What the largest matrix takes beside itself while it is put together.
 
-    Dense and from a grid: its parts. Rounded on load: its parts, them in fp32, and the rounded ones.
+    Dense and from a grid: its parts. Rounded on load: its parts, and them together before they are rounded.
     """
-    weights = 2 * config.hidden_dim * config.dim
-    return weights * (element_bytes + 8 if precision in ("fp8", "int8", "int4") else element_bytes)
+    return 2 * config.hidden_dim * config.dim * element_bytes * (2 if precision in ("fp8", "int8", "int4") else 1)

@@ -16,7 +16,7 @@ from nemo_docs.engine.memory_plan import MemoryPlan, Size, Wishes
 from nemo_docs.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.protocol import EngineEvent, Request, ScoreRequest
@@ -97,8 +97,8 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
 
 def size_of(files: ModelFiles) -> Size:
     """What a plan of memory must know of a model. No torch is imported for it."""
-    formats: Mapping[str, str] = getattr(files.weights, "formats", {})  # of layouts that have a grid of their own
-    return Size(files.config, files.window_tokens, stored(files.config, formats))
+    grids = getattr(files.weights, "grids", None)  # of a layout whose numbers may lie on a grid
+    return Size(files.config, files.window_tokens, stored(files.config, grids() if grids else {}))
 
 
 def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:

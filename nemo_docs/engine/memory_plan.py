@@ -31,6 +31,8 @@ POOL_SHARE = 0.25
 """What recent caches may take of the memory that is left beside everything else."""
 MARGIN_BYTES = {"cpu": 512 * 1024**2, "mps": 512 * 1024**2, "cuda": 256 * 1024**2}
 """Left free, for what other programs take meanwhile and for what an allocator cannot fill."""
+DENSE_SHARE = 0.125
+"""Weights that lie on a grid are kept dense as well, for speed, while that takes less than this of what is free."""
 SHORTEST_WINDOW = 512
 """In tokens; a model that only a shorter one would fit does not fit."""
 
@@ -69,7 +71,7 @@ class Wishes:
     """What the user asks for; `auto` leaves it to the plan."""
 
     precision: str = "auto"
-    """`fp32`, `bf16`, `fp8`, `int8`, `int4`, or `file`, the grid of the file itself."""
+    """`fp32`, `bf16`, `fp8`, `int8`, `int4`, or `file`: on the grid of the file where it has one, else dense."""
     kv: str = "auto"
     """`full`, the numbers of the arithmetic, or `int8`."""
     kv_memory: int | None = None
@@ -106,6 +108,8 @@ class MemoryPlan:
     """The window that there is room for."""
     chunk_tokens: int
     """How many tokens of a prompt are computed at once."""
+    keeps_dense: bool
+    """Whether weights on a grid are kept dense as well: a small model is read faster so."""
     weights_bytes: int
     kv_bytes: int
     """The cache of one window."""
@@ -254,14 +258,13 @@ def _precisions(size: Size, device: Device, wanted: str, *, every_form: bool) ->
         raise SettingsError(
             f"{device.name} does not multiply fp8.", hint="It needs an NVIDIA GPU of 2022 or later. Use int8 or int4."
         )
-    if wanted == "file" and size.stored is None:
-        raise SettingsError("The weights in the model's file have no grid of their own.", hint="Use --precision auto.")
+    dense = "bf16" if device.has_bf16 else "fp32"
+    own = dense if size.stored is None else "file"
     if wanted != "auto":
-        return (wanted,)
-    if size.stored is not None and not every_form:
+        return (own if wanted == "file" else wanted,)
+    if own == "file" and not every_form:
         return ("file",)
-    own = ("file",) if size.stored is not None else ()
-    return (*own, "bf16" if device.has_bf16 else "fp32", *(["fp8"] if device.has_fp8 else []), "int8", "int4")
+    return tuple(dict.fromkeys((own, dense, *(["fp8"] if device.has_fp8 else []), "int8", "int4")))
 
 
 def _way(size: Size, device: Device, window_tokens: int, wishes: Wishes, form: tuple[str, str, str]) -> MemoryPlan:
@@ -295,8 +298,11 @@ def _way(size: Size, device: Device, window_tokens: int, wishes: Wishes, form: t
     while_loading = footprint.loading_bytes(c, precision, element) - cache - sum(item.n_bytes for item in work)
     if while_loading > 0:
         work.append(Item("loading", while_loading))
-    needed = weights + cache + sum(item.n_bytes for item in work) + MARGIN_BYTES[kind]
-    spare = max(0, device.free_bytes - needed)
+    spare = max(0, device.free_bytes - weights - cache - sum(item.n_bytes for item in work) - MARGIN_BYTES[kind])
+    dense = c.n_parameters * element
+    keeps_dense = precision == "file" and weights < dense < min(spare, DENSE_SHARE * device.free_bytes)
+    if keeps_dense:
+        weights, spare = weights + dense, spare - dense
     asked = wishes.kv_memory
     return MemoryPlan(
         device=device.name,
@@ -307,6 +313,7 @@ def _way(size: Size, device: Device, window_tokens: int, wishes: Wishes, form: t
         embedding=home,
         window_tokens=window_tokens,
         chunk_tokens=chunk,
+        keeps_dense=keeps_dense,
         weights_bytes=weights,
         kv_bytes=cache,
         workspace=tuple(item for item in work if item.n_bytes),

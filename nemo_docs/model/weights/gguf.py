@@ -92,11 +92,6 @@ class GgufWeights:
         except ValueError as error:
             raise WeightsCorrupt(f"{self.path}: {key} cannot be read ({error}).", hint=REFETCH) from None
 
-    @property
-    def formats(self) -> dict[str, str]:
-        """Native name -> block format of every tensor, such as `Q4_K`."""
-        return {name: str(tensor.tensor_type.name) for name, tensor in self._tensors.items()}
-
     def names(self) -> frozenset[str]:
         """Native names of all tensors."""
         return frozenset(self._tensors)

@@ -36,8 +36,20 @@ SMOLLM2 = ModelConfig(
     tied=True,
 )
 BIG, SMALL = Size(NEMO, 131_072), Size(SMOLLM2, 8_192)
-# Of a file as llama.cpp's Q4_K_M has it: half of the value and down projections, and the output layer, in six bits.
-GGUF = replace(BIG, stored=stored(NEMO, dict.fromkeys(expected_shapes(NEMO), "Q4_K") | {"output.weight": "Q6_K"}))
+
+
+def on_grids(size: Size, bits: float, output_bits: float) -> Size:
+    """A model as a file keeps it on grids of these bits a weight."""
+    shapes = {name: shape for name, shape in expected_shapes(size.config).items() if len(shape) == 2}
+    grids = {
+        name: int(rows * columns * (output_bits if name == "output.weight" else bits) / 8)
+        for name, (rows, columns) in shapes.items()
+    }
+    return replace(size, stored=stored(size.config, grids))
+
+
+FOUR_BITS, EIGHT_BITS = on_grids(BIG, 4.625, 8.5625), on_grids(BIG, 8.5, 8.5)
+SMALL_ON_GRID = on_grids(SMALL, 5.0, 5.0)
 ORDER = [
     (precision, kv, home)
     for precision in ("file", "fp32", "bf16", "fp8", "int8", "int4")
@@ -108,19 +120,33 @@ def test_the_embedded_default_fits_small_machines_as_it_is(device: Device) -> No
 
 def test_a_file_on_a_grid_of_its_own_stays_on_it() -> None:
     for free in (80, 23.5):
-        assert plan_memory(GGUF, card(free), 16_384).precision == "file"
-    assert form(plan_memory(GGUF, card(23.5), 131_072)) == ("file", "int8", "device")
+        assert plan_memory(FOUR_BITS, card(free), 16_384).precision == "file"
+    assert form(plan_memory(FOUR_BITS, card(23.5), 131_072)) == ("file", "int8", "device")
     with pytest.raises(DoesNotFit):
-        plan_memory(GGUF, card(7.8), 16_384)
-    plan = plan_memory(GGUF, processor(12), 4_096)
+        plan_memory(FOUR_BITS, card(7.8), 16_384)
+    plan = plan_memory(FOUR_BITS, processor(12), 4_096)
     assert plan.weights_bytes / NEMO.n_parameters * 8 == pytest.approx(4.625 + 0.055 * (8.5625 - 4.625), abs=0.02)
+
+
+def test_nemo_from_a_four_bit_file_takes_less_than_ten_gigabytes_of_main_memory() -> None:
+    assert plan_memory(FOUR_BITS, processor(10), 8_192).fits
+
+
+def test_a_small_model_on_a_grid_is_kept_dense_as_well_where_that_costs_little() -> None:
+    rich, poor = (plan_memory(SMALL_ON_GRID, processor(free), 4_096) for free in (16, 2))
+    assert (rich.keeps_dense, poor.keeps_dense) == (True, False)
+    assert rich.weights_bytes - poor.weights_bytes == 2 * SMOLLM2.n_parameters
+
+
+def test_a_file_without_a_grid_is_kept_dense() -> None:
+    assert plan_memory(BIG, card(80), 4_096, Wishes("file")).precision == "bf16"
+    assert plan_memory(SMALL, processor(8, bf16=False), 4_096, Wishes("file")).precision == "fp32"
 
 
 def test_a_file_that_another_way_would_fit_says_so() -> None:
     """Eight bits in the file and a card for four: nothing is rounded again unasked, but the way is named."""
-    eight = replace(BIG, stored=stored(NEMO, dict.fromkeys(expected_shapes(NEMO), "Q8_0")))
     with pytest.raises(DoesNotFit) as refused:
-        plan_memory(eight, card(12), 16_384)
+        plan_memory(EIGHT_BITS, card(12), 16_384)
     assert "the same window --precision int4 --kv int8" in refused.value.hint
 
 
@@ -153,7 +179,6 @@ def test_the_embedding_stays_on_the_device_where_main_memory_cannot_hold_it() ->
     [
         (BIG, card(80, fp8=False), Wishes("fp8"), "does not multiply fp8"),
         (BIG, processor(80), Wishes("fp8"), "cpu does not multiply fp8"),
-        (BIG, card(80), Wishes("file"), "no grid of their own"),
     ],
 )
 def test_a_wish_that_can_never_be_followed_is_refused(size: Size, device: Device, wishes: Wishes, said: str) -> None:
@@ -168,7 +193,7 @@ def test_a_wish_that_does_not_fit_is_refused_with_what_would() -> None:
     assert "--window 9" in refused.value.hint
 
 
-sizes = st.sampled_from([BIG, SMALL, GGUF, Size(TINY, 131_072)])
+sizes = st.sampled_from([BIG, SMALL, FOUR_BITS, SMALL_ON_GRID, Size(TINY, 131_072)])
 devices = st.builds(
     Device,
     st.just("there"),
@@ -204,7 +229,7 @@ def test_a_plan_takes_no_more_than_is_free_and_does_what_was_asked(
     assert plan.total_bytes <= device.free_bytes
     assert plan.host_bytes <= max(0, device.host_bytes)
     assert plan.window_tokens == tokens
-    assert wished.precision in ("auto", plan.precision)
+    assert wished.precision in ("auto", "file", plan.precision)
     assert wished.kv in ("auto", plan.kv)
     assert plan.caches_bytes <= (plan.caches_bytes if wished.kv_memory is None else wished.kv_memory)
     assert plan.embedding == "device" or device.kind == "cuda"
