@@ -50,4 +50,4 @@ def open_backend(
 
         engine = SharedEngine(spec, Link(state, settings.engine_idle), on_layer)
     way = f"{files.name} on {settings.device} in {settings.precision}, KV in {settings.kv}"
-    return LocalBackend(files, engine, Speed(state / "speeds.json", way))
+    return LocalBackend(files, engine, Speed(state / "speeds.json", way), spec)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
 from nemo_docs.engine.footprint import stored
-from nemo_docs.engine.memory_plan import MemoryPlan, Size, Wishes
-from nemo_docs.errors import SettingsError
+from nemo_docs.engine.memory_plan import MemoryPlan, Size, Wishes, least, plan_memory
+from nemo_docs.errors import DoesNotFit, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,6 +48,11 @@ class ModelSpec:
     """CPU threads; 0 lets torch decide."""
     kv_memory: int | None = None
     """Bytes for recent caches; None for a share of what is free."""
+
+    @property
+    def wishes(self) -> Wishes:
+        """What it asks of a plan of memory."""
+        return Wishes(self.precision, self.kv, self.kv_memory)
 
     def serves(self, wanted: ModelSpec) -> bool:
         """Whether a model loaded for this can answer a request for `wanted`: a smaller window fits a larger plan."""
@@ -101,6 +106,25 @@ def size_of(files: ModelFiles) -> Size:
     return Size(files.config, files.window_tokens, stored(files.config, grids() if grids else {}))
 
 
+def expected_plan(files: ModelFiles, spec: ModelSpec) -> MemoryPlan | None:
+    """The plan by which a model would most likely be loaded, told without torch; the smallest way where none fits.
+
+    None where the device that is asked for is not there, or cannot do what is asked for.
+    """
+    from nemo_docs.engine.machine import expected_device
+
+    device = expected_device(spec.device)
+    if device is None:
+        return None
+    wanted = (size_of(files), device, min(spec.window_tokens, files.window_tokens), spec.wishes)
+    try:
+        return plan_memory(*wanted)
+    except DoesNotFit:
+        return least(*wanted)
+    except SettingsError:
+        return None
+
+
 def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:
     from pathlib import Path
 
@@ -118,7 +142,7 @@ def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:
         size_of(files),
         window_tokens=min(spec.window_tokens, files.window_tokens),
         device=spec.device,
-        wishes=Wishes(spec.precision, spec.kv, spec.kv_memory),
+        wishes=spec.wishes,
     )
     model = Transformer(
         files.weights,

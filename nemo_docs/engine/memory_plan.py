@@ -124,7 +124,13 @@ class MemoryPlan:
     host_bytes: int
     """Taken of main memory beside a device."""
     why: str = ""
-    """What speaks against a better way."""
+    """What speaks against the next better way; empty where there is none."""
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """What one token of a window takes in the cache."""
+        step = footprint.KV_GROWTH_TOKENS
+        return self.kv_bytes // (-(-self.window_tokens // step) * step)
 
     @property
     def pool_bytes(self) -> int:
@@ -193,7 +199,7 @@ def plan_memory(size: Size, device: Device, window_tokens: int, wishes: Wishes =
     if len(better) == len(ways):
         raise _refusal(size, device, window_tokens, wishes, min(ways, key=lambda way: way.needed_bytes))
     if not better:
-        return replace(ways[0], why="nothing better is known here" if wishes == _FREE else "as asked for")
+        return ways[0]
     return replace(ways[len(better)], why=f"{better[-1].way} needs {better[-1].needed_bytes / 1e9:.1f} GB")
 
 

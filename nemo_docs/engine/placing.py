@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
+from nemo_docs.engine.machine import FP8_CAPABILITY, available_memory
 from nemo_docs.engine.memory_plan import Device, MemoryPlan, Size, Wishes, plan_memory
 from nemo_docs.errors import DoesNotFit, SettingsError
 
-FP8_CAPABILITY = (8, 9)
-"""CUDA's number for the first generation that multiplies fp8 (Ada)."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """By the name that a plan gives its arithmetic."""
 
@@ -78,23 +76,3 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
     return available_memory()
-
-
-def available_memory() -> int:
-    """Bytes of main memory that programs can still take without swapping, within a container's limit."""
-    import psutil  # type: ignore[import-untyped]
-
-    return min(int(psutil.virtual_memory().available), container_room())
-
-
-def container_room(group: Path = Path("/sys/fs/cgroup")) -> int:
-    """What a Linux control group still allows, in bytes; psutil does not look there.
-
-    Files that were read count as used until something else needs the room; the idle ones among them are free here.
-    """
-    try:
-        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
-        rows = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        return limit - used + int(rows["inactive_file"])
-    except (OSError, ValueError, KeyError):  # none, or no limit ("max")
-        return 1 << 62

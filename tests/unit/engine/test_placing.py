@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from nemo_docs.engine.machine import container_room
 from nemo_docs.engine.memory_plan import Size, Wishes
-from nemo_docs.engine.placing import container_room, place
+from nemo_docs.engine.placing import place
 from nemo_docs.errors import DoesNotFit, SettingsError
 from tests.tiny import TINY
 
