@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from nemo_docs.engine.machine import container_room
 from nemo_docs.engine.memory_plan import Size, Wishes
 from nemo_docs.engine.placing import place
 from nemo_docs.errors import DoesNotFit, SettingsError
@@ -34,17 +31,3 @@ def test_a_precision_that_was_asked_for_is_taken(precision: str) -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match="cuda:99"):
         place(ANY, window_tokens=1, device="cuda:99")
-
-
-def test_files_that_lie_idle_in_a_containers_memory_are_room(tmp_path: Path) -> None:
-    """A container that had read a model's file was said to be full of it."""
-    (tmp_path / "memory.max").write_text("16000\n")
-    (tmp_path / "memory.current").write_text("15000\n")
-    (tmp_path / "memory.stat").write_text("anon 3000\nfile 12000\ninactive_file 11000\nactive_file 1000\n")
-    assert container_room(tmp_path) == 12_000
-
-
-@pytest.mark.parametrize("limit", ["max\n", ""])
-def test_without_a_containers_limit_there_is_no_bound(tmp_path: Path, limit: str) -> None:
-    (tmp_path / "memory.max").write_text(limit)
-    assert container_room(tmp_path / "absent") == container_room(tmp_path) > 10**15
