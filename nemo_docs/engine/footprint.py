@@ -18,6 +18,10 @@ from nemo_docs.model.weights.base import expected_shapes
 MIB = 1024**2
 WEIGHT_BITS = {"fp32": 32.0, "bf16": 16.0, "fp8": 8.0, "int8": 8.5, "int4": 5.0}
 """Of one weight of a layer's matrices, an fp16 scale (and for int4 a minimum) for 32 of them counted in."""
+ROUNDED = ("fp8", "int8", "int4")
+"""Precisions that weights are rounded to on load."""
+KV_BLOCK_TOKENS = 16_384
+"""A past of eight bits is unpacked so many tokens at a time."""
 STRIP_WEIGHTS = 1 << 24
 """Weights of a grid that are unpacked at once where no kernel of a device does it."""
 KV_GROWTH_TOKENS = 256
@@ -26,8 +30,8 @@ SCORE_ELEMENTS = 1 << 26
 """Numbers in one slice of scores where attention has no fused kernel."""
 LOGIT_ROWS = 16
 """Rows of logits that are looked at together, at the most usual."""
-LIBRARY_BYTES = {"cpu": 0, "mps": 0, "cuda": 320 * MIB}
-"""What CUDA's libraries take on the device once they are used: code of kernels, and a workspace of each."""
+LIBRARY_BYTES = {"cpu": 32 * MIB, "mps": 32 * MIB, "cuda": 320 * MIB}
+"""What libraries take once they are used: code of kernels and, on CUDA, a workspace of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +87,10 @@ def layers_bytes(config: ModelConfig, precision: str) -> int:
     return int(weights * WEIGHT_BITS[precision] / 8) + (4 * rows if precision == "fp8" else 0)
 
 
-def table_bytes(config: ModelConfig, element_bytes: int) -> int:
-    """The embedding, or the output layer: V dim b. Both stay dense, whatever the layers are."""
-    return config.vocab_size * config.dim * element_bytes
+def table_bytes(config: ModelConfig, precision: str, element_bytes: int) -> int:
+    """The embedding, or the output layer: V dim b; in groups of 32 codes of eight bits where layers are rounded."""
+    weights = config.vocab_size * config.dim
+    return int(weights * WEIGHT_BITS["int8"] / 8) if precision in ROUNDED else weights * element_bytes
 
 
 def norm_bytes(config: ModelConfig, element_bytes: int) -> int:
@@ -132,20 +137,28 @@ def score_bytes(config: ModelConfig, kind: str, chunk_tokens: int, window_tokens
 def unpacked_bytes(config: ModelConfig, kind: str, precision: str, element_bytes: int) -> int:
     """A layer's largest matrix (gate and up, 2 hidden dim) as it is multiplied while a prompt is read.
 
-    Dense and fp8: none, they are multiplied as they are. Groups: a strip of 2^24 weights at a time, each as a code in
-    a byte, that in fp32, times its scale in fp32, and as it is multiplied, 9 + b; on CUDA at least the whole matrix in
-    b, as a kernel writes it.
+    Dense: none. Groups: a strip of 2^24 weights at a time, each as a code in a byte, that in fp32, times its scale in
+    fp32, and as it is multiplied, 9 + b; on CUDA at least the whole matrix in b, as a kernel writes it. fp8 is
+    multiplied as it is, but for the output layer, which is in groups.
     """
-    if precision in ("fp32", "bf16", "fp8"):
+    if precision in ("fp32", "bf16"):
         return 0
+    if precision == "fp8":
+        return min(config.vocab_size * config.dim, STRIP_WEIGHTS) * (9 + element_bytes)
     weights = 2 * config.hidden_dim * config.dim
     strip = min(weights, STRIP_WEIGHTS) * (9 + element_bytes)
     return max(strip, weights * element_bytes) if kind == "cuda" else strip
 
 
-def unpacked_past_bytes(config: ModelConfig, kv: str, window_tokens: int, element_bytes: int) -> int:
-    """A layer's keys and values in the numbers that they are attended to in: 2 K S D b; none if they are kept so."""
-    return 0 if kv == "full" else 2 * config.n_kv_heads * window_tokens * config.head_dim * element_bytes
+def unpacked_past_bytes(config: ModelConfig, kind: str, kv: str, window_tokens: int, element_bytes: int) -> int:
+    """A layer's keys and values in the numbers that they are attended to in, 2 K D b a token; none if they are kept so.
+
+    All S tokens on a CPU in bf16, whose attention is one softmax; else two blocks, one that is let go and its follower.
+    """
+    if kv == "full":
+        return 0
+    at_once = window_tokens if kind == "cpu" and element_bytes == 2 else min(window_tokens, 2 * KV_BLOCK_TOKENS)
+    return 2 * config.n_kv_heads * at_once * config.head_dim * element_bytes
 
 
 def logit_bytes(config: ModelConfig, element_bytes: int) -> int:
@@ -161,6 +174,9 @@ def rotary_bytes(config: ModelConfig, window_tokens: int) -> int:
 def loading_bytes(config: ModelConfig, precision: str, element_bytes: int) -> int:
     """What the largest matrix takes beside itself while it is put together.
 
-    Dense and from a grid: its parts. Rounded on load: its parts, and them together before they are rounded.
+    Dense and from a grid: its parts. Rounded on load: its parts and their codes, or a table before it is rounded.
     """
-    return 2 * config.hidden_dim * config.dim * element_bytes * (2 if precision in ("fp8", "int8", "int4") else 1)
+    weights, table = 2 * config.hidden_dim * config.dim, config.vocab_size * config.dim
+    return (
+        max(weights * (element_bytes + 1), table * element_bytes) if precision in ROUNDED else weights * element_bytes
+    )

@@ -130,10 +130,8 @@ def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:
 
     import torch
 
-    from nemo_docs.engine.engine import Engine
-    from nemo_docs.engine.placing import DTYPES, place
+    from nemo_docs.engine.placing import place
     from nemo_docs.model.folder import ModelFiles
-    from nemo_docs.model.transformer import Transformer
 
     files = ModelFiles(Path(spec.path))
     if spec.threads:
@@ -144,16 +142,39 @@ def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:
         device=spec.device,
         wishes=spec.wishes,
     )
+    return engine_for(files.weights, plan, window_tokens=files.window_tokens, on_layer=on_layer)
+
+
+def engine_for(
+    source: TensorSource, plan: MemoryPlan, *, window_tokens: int, on_layer: OnLayer = lambda done, of: None
+) -> Engine:
+    """Load weights as a plan of memory says.
+
+    Args:
+        source: Where they are read from.
+        plan: Where they go, in which numbers, and what caches may take.
+        window_tokens: The longest prompt and answer together.
+        on_layer: Told of progress; may raise to stop.
+
+    Raises:
+        SettingsError: If this version cannot load that precision, or keep a cache in that form.
+    """
+    import torch
+
+    from nemo_docs.engine.engine import Engine
+    from nemo_docs.engine.placing import DTYPES
+    from nemo_docs.model.transformer import Transformer
+
     model = Transformer(
-        files.weights,
+        source,
         device=torch.device(plan.device),
         dtype=DTYPES[plan.arithmetic],
-        linears=_linears(files.weights, plan),
+        linears=_linears(source, plan),
         on_layer=on_layer,
     )
     return Engine(
         model,
-        window_tokens=files.window_tokens,
+        window_tokens=window_tokens,
         chunk_tokens=plan.chunk_tokens,
         pool_bytes=plan.caches_bytes,
         plan=plan,

@@ -32,7 +32,7 @@ POOL_SHARE = 0.25
 MARGIN_BYTES = {"cpu": 512 * 1024**2, "mps": 512 * 1024**2, "cuda": 256 * 1024**2}
 """Left free, for what other programs take meanwhile and for what an allocator cannot fill."""
 DENSE_SHARE = 0.125
-"""Weights that lie on a grid are kept dense as well, for speed, while that takes less than this of what is free."""
+"""Weights on a grid are kept dense as well, for speed, while that takes less than this of what else is free."""
 SHORTEST_WINDOW = 512
 """In tokens; a model that only a shorter one would fit does not fit."""
 
@@ -284,14 +284,14 @@ def _way(size: Size, device: Device, window_tokens: int, wishes: Wishes, form: t
         layers, embedding, output = (part.n_bytes(element) for part in parts)
     else:
         layers = footprint.layers_bytes(c, precision)
-        embedding = footprint.table_bytes(c, element)
+        embedding = footprint.table_bytes(c, precision, element)
         output = 0 if c.tied else embedding
     weights = layers + output + footprint.norm_bytes(c, element) + (embedding if home == "device" else 0)
     cache = footprint.kv_bytes(c, kv, window_tokens, element)
     # A layer's products and its attention come one after the other; what holds more counts.
     in_layer = max(
         footprint.unpacked_bytes(c, kind, precision, element),
-        footprint.unpacked_past_bytes(c, kv, window_tokens, element)
+        footprint.unpacked_past_bytes(c, kind, kv, window_tokens, element)
         + footprint.score_bytes(c, kind, chunk, window_tokens, element),
     )
     work = [
@@ -306,7 +306,7 @@ def _way(size: Size, device: Device, window_tokens: int, wishes: Wishes, form: t
         work.append(Item("loading", while_loading))
     spare = max(0, device.free_bytes - weights - cache - sum(item.n_bytes for item in work) - MARGIN_BYTES[kind])
     dense = c.n_parameters * element
-    keeps_dense = precision == "file" and weights < dense < min(spare, DENSE_SHARE * device.free_bytes)
+    keeps_dense = precision == "file" and weights < dense < DENSE_SHARE * spare
     if keeps_dense:
         weights, spare = weights + dense, spare - dense
     asked = wishes.kv_memory

@@ -81,13 +81,13 @@ def form(plan: MemoryPlan) -> tuple[str, str, str]:
         (card(32, fp8=False), ("bf16", "full", "device"), ("int8", "int8", "device")),
         (card(23.5), ("fp8", "full", "device"), ("int4", "int8", "device")),
         (card(23.5, fp8=False), ("int8", "full", "device"), ("int4", "int8", "device")),
-        (card(15.6), ("fp8", "int8", "host"), 73_000),
-        (card(15.6, fp8=False), ("int8", "int8", "host"), 73_000),
-        (card(11.7), ("int4", "int8", "host"), 27_000),
+        (card(15.6), ("fp8", "full", "host"), 80_000),
+        (card(15.6, fp8=False), ("int8", "int8", "device"), 80_000),
+        (card(11.7), ("int4", "full", "host"), 35_000),
         (card(7.8), None, None),
         (processor(60), ("bf16", "full", "device"), ("bf16", "full", "device")),
-        (processor(14.4), ("int4", "full", "device"), 30_000),
-        (processor(16, bf16=False), ("int4", "int8", "device"), 20_000),
+        (processor(14.4), ("int4", "full", "device"), 60_000),
+        (processor(16, bf16=False), ("int4", "full", "device"), 70_000),
         (processor(7), None, None),
     ],
     ids=lambda each: f"{each.name}-{each.free_bytes / GB:g}" if isinstance(each, Device) else "",
@@ -147,7 +147,7 @@ def test_a_file_that_another_way_would_fit_says_so() -> None:
     """Eight bits in the file and a card for four: nothing is rounded again unasked, but the way is named."""
     with pytest.raises(DoesNotFit) as refused:
         plan_memory(EIGHT_BITS, card(12), 16_384)
-    assert "the same window --precision int4 --kv int8" in refused.value.hint
+    assert "the same window --precision int4 --kv full" in refused.value.hint
 
 
 def test_weights_and_cache_are_those_of_the_model() -> None:
@@ -170,8 +170,8 @@ def test_why_names_the_next_better_way() -> None:
 
 
 def test_the_embedding_stays_on_the_device_where_main_memory_cannot_hold_it() -> None:
-    device = replace(card(15.6), host_bytes=GB)
-    assert form(plan_memory(BIG, device, 16_384)) == ("int4", "full", "device")
+    assert form(plan_memory(BIG, card(15.6), 16_384)) == ("fp8", "full", "host")
+    assert form(plan_memory(BIG, replace(card(15.6), host_bytes=GB // 2), 16_384)) == ("fp8", "int8", "device")
 
 
 @pytest.mark.parametrize(
