@@ -55,7 +55,7 @@ KEYS = "keys"
 """The table of the file that gives actions other keys; `keys.<action>` is the name of one of its settings."""
 
 MODEL_SETTINGS = frozenset(
-    {"device", "engine_idle", "in_process", "kv_memory", "model", "models_folder", "precision", "threads"}
+    {"device", "engine_idle", "in_process", "kv", "kv_memory", "model", "models_folder", "precision", "threads"}
 )
 """Those that decide what answers: after a change the next question opens the model anew."""
 
@@ -76,7 +76,16 @@ class Settings:
     device: str = _setting(
         "auto", Word("auto, cpu, mps, cuda or cuda:N", r"auto|cpu|mps|cuda(:[0-9]{1,2})?"), "Where the model runs."
     )
-    precision: str = _setting("auto", Choice(("auto", "fp32", "bf16")), "Number format of the model's arithmetic.")
+    precision: str = _setting(
+        "auto",
+        Choice(("auto", "fp32", "bf16", "fp8", "int8", "int4", "file")),
+        "Numbers in which the weights are kept; auto takes the best that fits, file the grid of the file itself.",
+    )
+    kv: str = _setting(
+        "auto",
+        Choice(("auto", "full", "int8")),
+        "Numbers in which what was read is kept; int8 takes half the memory; auto takes full where it fits.",
+    )
     threads: int = _setting(0, Number(0, 1024, whole=True), "CPU threads; 0 lets torch decide.")
     window: int | None = _setting(
         None, _TOKENS, "Tokens read in one go; auto is the size that the model reads well, not the one it claims."

@@ -23,12 +23,18 @@ REPORT_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the model needs, and what the machine has left; all in bytes."""
+    """What the model needs, and what there is for it; all in bytes."""
 
     weights_bytes: int
+    """And all else that does not depend on what is read."""
     token_bytes: int
     """What one token of a window takes in the cache."""
     free_bytes: int
+    """Where the model is or would be, before it is there."""
+    where: str = ""
+    """The device, `cuda:0`."""
+    way: str = ""
+    """In which numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,9 @@ class Fit:
     """How many windows the budget reads beside the cached ones; 0 where the speed is not known."""
     budget_s: float
     memory_bytes: int
-    """The weights and the largest of the windows; 0 where the model's size is not known."""
+    """The model and the largest of the windows; 0 where the model's size is not known."""
     memory_free_bytes: int
+    """On the device, before the model is there."""
     model: str
     is_whole: bool
     """Whether this is the last step: everything is counted."""
@@ -76,6 +83,10 @@ class Fit:
     """One for each document, in the last step."""
     documents_half_read: int = 0
     """Asked about, and not counted, because pages may still come."""
+    memory_where: str = ""
+    """The device, `cuda:0`; empty where it is not known."""
+    memory_way: str = ""
+    """In which numbers the model is, or would be."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -194,6 +205,8 @@ class _Ledger:
             model=self._backend.name,
             is_whole=is_whole,
             shares=self._shares(fingerprint) if is_whole else (),
+            memory_where=memory.where if memory else "",
+            memory_way=memory.way if memory else "",
         )
 
     def _in_budget(self, unread: Sequence[int]) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from nemo_docs.backends.base import BackendEvent, Cancelled, Piece, never
 from nemo_docs.backends.detokenise import Detokeniser
 from nemo_docs.backends.speed import Speed
-from nemo_docs.engine.loading import TokenEngine
+from nemo_docs.engine.loading import ModelSpec, TokenEngine, expected_plan
+from nemo_docs.engine.memory_plan import MemoryPlan
 from nemo_docs.engine.protocol import Finished, Free, Request, Scored, ScoreRequest, StepEnded, Token
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import Template
@@ -27,10 +28,13 @@ class LocalBackend:
         files: The model.
         engine: What computes.
         speed: Where the speed of reading is remembered, or None.
+        spec: What the engine was asked for, if it is to be said what memory that would take.
     """
 
-    def __init__(self, files: ModelFiles, engine: TokenEngine, speed: Speed | None = None) -> None:
-        self._files, self._engine, self._speed = files, engine, speed
+    def __init__(
+        self, files: ModelFiles, engine: TokenEngine, speed: Speed | None = None, spec: ModelSpec | None = None
+    ) -> None:
+        self._files, self._engine, self._speed, self._spec = files, engine, speed, spec
 
     @property
     def name(self) -> str:
@@ -71,6 +75,11 @@ class LocalBackend:
     def reading_speed(self) -> float | None:
         """Tokens a second that were measured when reading on this machine; None before the first."""
         return self._speed.last if self._speed else None
+
+    @property
+    def memory_plan(self) -> MemoryPlan | None:
+        """What memory the model takes for what, or most likely would before it is loaded; None if that is not known."""
+        return self._engine.plan() or (expected_plan(self._files, self._spec) if self._spec else None)
 
     def tokens_cached(self, segments: Iterable[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments need not be read again.

@@ -37,6 +37,7 @@ def open_backend(
         window_tokens=min(settings.window or files.effective_window_tokens, files.window_tokens),
         device=settings.device,
         precision=settings.precision,
+        kv=settings.kv,
         threads=settings.threads,
         kv_memory=settings.kv_memory,
     )
@@ -48,5 +49,5 @@ def open_backend(
         from nemo_docs.engine.process.shared import SharedEngine
 
         engine = SharedEngine(spec, Link(state, settings.engine_idle), on_layer)
-    way = f"{files.name} on {settings.device} in {settings.precision}"
-    return LocalBackend(files, engine, Speed(state / "speeds.json", way))
+    way = f"{files.name} on {settings.device} in {settings.precision}, KV in {settings.kv}"
+    return LocalBackend(files, engine, Speed(state / "speeds.json", way), spec)

@@ -13,7 +13,7 @@ class Speed:
 
     Args:
         path: The file; made when first written.
-        way: Names all that the speed depends on: the model, the device, the precision.
+        way: Names all that the speed depends on: the model, the device, the precision of weights and cache.
     """
 
     def __init__(self, path: Path, way: str) -> None:

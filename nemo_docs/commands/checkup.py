@@ -14,29 +14,38 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil  # type: ignore[import-untyped]
 
+from nemo_docs.engine.memory_plan import Device
 from nemo_docs.errors import DoesNotFit, NemoDocsError
 from nemo_docs.paths import Paths
 from nemo_docs.plain import size
 from nemo_docs.settings import Configuration, load
 
 if TYPE_CHECKING:
+    from nemo_docs.engine.process.wire import Status as EngineStatus
     from nemo_docs.model.catalogue import Entry
 
 _LOW_DISK_BYTES = 2 * 10**9
 _TORCH_PROBE = """
-import json, torch
+import dataclasses, json, sys, torch
+from nemo_docs.engine.placing import choose_device, describe
+from nemo_docs.errors import SettingsError
+
 accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
 name = torch.cuda.get_device_name() if accelerator and accelerator.type == "cuda" else ""
-print(json.dumps([torch.__version__, str(accelerator or "cpu"), name, torch.get_num_threads()]))
+facts = [torch.__version__, str(accelerator or "cpu"), name, torch.get_num_threads()]
+try:
+    print(json.dumps([*facts, dataclasses.asdict(describe(choose_device(sys.argv[1])))]))
+except SettingsError as error:
+    print(json.dumps([*facts, error.message]))
 """
 
 
@@ -61,25 +70,36 @@ class Check:
     """What was found, in one line."""
     hint: str = ""
     """What to do; empty where nothing need be done."""
+    facts: Mapping[str, Any] | None = None
+    """The same in more detail, as plain data."""
 
 
-def check_all() -> Iterator[Check]:
-    """Look at everything; what the settings name only if they can be read."""
+def check_all(options: Mapping[str, object] | None = None) -> Iterator[Check]:
+    """Look at everything; what the settings name only if they can be read.
+
+    Args:
+        options: Settings of the command line.
+    """
     yield Check("python", Status.OK, f"{platform.python_version()} on {platform.platform()}")
     yield _sqlite()
     yield _machine()
-    yield _torch()
     try:
-        configuration = load()
+        configuration = load(options=options)
     except NemoDocsError as error:
+        yield _torch("auto")[0]
         yield Check("settings", Status.BROKEN, error.message, error.hint)
         return
+    torch, device = _torch(configuration.settings.device)
+    yield torch
     yield _settings(configuration)
     yield _disk(configuration.paths)
     yield _modes(configuration.paths)
     yield _library(configuration.paths.library)
     yield from _models(configuration)
-    yield _engine(configuration)
+    engine, status = _engine(configuration)
+    if device is not None:
+        yield from _memory(configuration, device, status)
+    yield engine
 
 
 def _sqlite() -> Check:
@@ -154,17 +174,47 @@ def _library(path: Path) -> Check:
     return Check("library", Status.OK, detail)
 
 
-def _torch() -> Check:
-    """Ask in a process of its own: a broken build can end the process that imports it."""
-    command = [sys.executable, "-P", "-c", _TORCH_PROBE]  # -P: a torch.py where the user stands is not torch
+def _torch(wanted: str) -> tuple[Check, Device | None]:
+    """Ask in a process of its own: a broken build can end the process that imports it.
+
+    Args:
+        wanted: The device that the settings name; what is free there comes back, too.
+    """
+    command = [sys.executable, "-P", "-c", _TORCH_PROBE, wanted]  # -P: a torch.py where the user stands is not torch
+    here = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
-        version, device, name, threads = json.loads(answer.stdout)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=180, check=True, env={**os.environ, "PYTHONPATH": here}
+        )
+        version, device, name, threads, found = json.loads(answer.stdout)
     except (subprocess.SubprocessError, ValueError) as error:
         said = str(error.stderr or "") if isinstance(error, subprocess.CalledProcessError) else ""
         reason = (said.strip() or str(error)).splitlines()[-1]
-        return Check("torch", Status.BROKEN, f"cannot be used: {reason}", "Install torch again.")
-    return Check("torch", Status.OK, f"{version} on {f'{device} ({name})' if name else device}, {threads} threads")
+        return Check("torch", Status.BROKEN, f"cannot be used: {reason}", "Install torch again."), None
+    if isinstance(found, str):
+        return Check("torch", Status.BROKEN, f"{version}: {found}", "Use --device auto."), None
+    detail = f"{version} on {f'{device} ({name})' if name else device}, {threads} threads"
+    return Check("torch", Status.OK, detail), Device(**found)
+
+
+def _memory(configuration: Configuration, device: Device, status: EngineStatus | None) -> Iterator[Check]:
+    """The plan of memory for the model in use, and for NeMo."""
+    from nemo_docs.commands.memory_check import memory_of
+    from nemo_docs.model.folder import open_model
+
+    chosen, folder = configuration.settings.model, configuration.paths.models
+    for name in dict.fromkeys((chosen, "nemo")):
+        loaded = None
+        try:
+            if status is not None and status.model is not None and name == chosen:
+                is_held = status.model.path == str(open_model(name, folder).path.absolute())
+                loaded = status.plan if is_held else None
+            found = memory_of(name, folder, configuration.settings, device, loaded)
+        except NemoDocsError as error:
+            yield Check(f"memory {name}", Status.BROKEN if name == chosen else Status.OK, error.message, error.hint)
+            continue
+        bad = not found.fits and name == chosen
+        yield Check(f"memory {name}", Status.BROKEN if bad else Status.OK, found.detail, found.hint, facts=found.facts)
 
 
 def _models(configuration: Configuration) -> Iterator[Check]:
@@ -197,20 +247,21 @@ def _models(configuration: Configuration) -> Iterator[Check]:
         yield _room_for(CATALOGUE["nemo"], folder)
 
 
-def _engine(configuration: Configuration) -> Check:
+def _engine(configuration: Configuration) -> tuple[Check, EngineStatus | None]:
     from nemo_docs.engine.process.link import Link
 
     link = Link(configuration.paths.state, configuration.settings.engine_idle)
     try:
         status = link.status()
     except NemoDocsError as error:
-        return Check("engine", Status.BROKEN, error.message, "End it: nemo-docs engine stop")
+        return Check("engine", Status.BROKEN, error.message, "End it: nemo-docs engine stop"), None
     if status is None:
         if link.place.is_held():
-            return Check("engine", Status.BROKEN, "one runs and does not answer", "End it: nemo-docs engine stop")
-        return Check("engine", Status.OK, "not running; the next question starts it")
+            broken = Check("engine", Status.BROKEN, "one runs and does not answer", "End it: nemo-docs engine stop")
+            return broken, None
+        return Check("engine", Status.OK, "not running; the next question starts it"), None
     holds = status.model.path if status.model else "no model"
-    return Check("engine", Status.OK, f"process {status.pid} holds {holds} in {size(status.memory_bytes)}")
+    return Check("engine", Status.OK, f"process {status.pid} holds {holds} in {size(status.memory_bytes)}"), status
 
 
 def _room_for(entry: Entry, folder: Path) -> Check:

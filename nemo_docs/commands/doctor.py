@@ -6,24 +6,24 @@ import dataclasses
 
 import click
 
-from nemo_docs.commands.shared import emit, example, json_option
+from nemo_docs.commands.shared import emit, example, json_option, setting_options
 from nemo_docs.errors import ExitCode
 from nemo_docs.plain import printable
 
 
-@click.command(epilog=example("doctor", "doctor --json"))
+@click.command(epilog=example("doctor", "doctor --json", "doctor --model nemo --window 128k --kv int8"))
+@setting_options("model", "device", "precision", "kv", "window")
 @json_option
-@click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(as_json: bool, **options: object) -> int:
     """Check that everything is here that answers need.
 
-    Looks at Python, torch, SQLite, settings, library, models, memory and disk, and changes nothing. Exits with 1 when
-    something is broken.
+    Looks at Python, torch, SQLite, settings, library, models, memory and disk, and changes nothing. Says for what the
+    model takes how much memory, and what would fit; the options try other ways. Exits with 1 when something is broken.
     """
     from nemo_docs.commands.checkup import Status, check_all
 
     broken = 0
-    for check in check_all():
+    for check in check_all(options):
         broken += check.status is Status.BROKEN
         if as_json:
             emit("check", dataclasses.asdict(check))
@@ -31,5 +31,4 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         click.echo(printable(f"{check.status:<8}{check.name}: {check.detail}"))
         if check.hint:
             click.echo(printable(f"        hint: {check.hint}"))
-    if broken:
-        ctx.exit(ExitCode.FAILED)
+    return ExitCode.FAILED if broken else ExitCode.DONE

@@ -41,7 +41,7 @@ def status(as_json: bool = False) -> None:
     if found.model is None:
         click.echo("No model is loaded.")
     else:
-        where = f"on {found.device} in {found.precision}"
+        where = f"on {found.device} in {found.plan.way if found.plan else found.precision}"
         click.echo(printable(f"{found.model.path} {where}, {found.cached_tokens:,} tokens cached."))
     click.echo(f"{found.running} requests run, {found.waiting} wait; {found.connections - 1} other connections.")
     click.echo(f"Ends after {_duration(found.idle_s)} without a request: in {_duration(found.idle_left_s)}.")

@@ -14,6 +14,8 @@ from time import perf_counter
 from torch import Tensor
 
 from nemo_docs.engine.branches import log_likelihoods
+from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
+from nemo_docs.engine.memory_plan import MemoryPlan
 from nemo_docs.engine.plan import Chunk, chunk_plan
 from nemo_docs.engine.pool import CachePool
 from nemo_docs.engine.program import Program
@@ -49,10 +51,19 @@ class Engine:
         window_tokens: The most tokens that a prompt and its answer may have together.
         chunk_tokens: How many tokens of a prompt go through the model at once.
         pool_bytes: What the caches of recent sequences may hold together.
+        plan: The plan of memory that it was loaded by.
     """
 
-    def __init__(self, model: Transformer, *, window_tokens: int, chunk_tokens: int, pool_bytes: int) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: Transformer,
+        *,
+        window_tokens: int,
+        chunk_tokens: int,
+        pool_bytes: int,
+        plan: MemoryPlan | None = None,
+    ) -> None:
+        self.model, self.plan = model, plan
         self.window_tokens = window_tokens
         self._chunk_tokens = chunk_tokens
         self._pool = CachePool(model.kv_layout, pool_bytes)
@@ -68,15 +79,28 @@ class Engine:
 
         Raises:
             ContextExceeded: Prompt and answer do not fit the window; nothing was computed.
+            DoesNotFit: Memory ran out in spite of the plan; what was cached is let go, and the next request can run.
         """
-        ids = [token for segment in request.segments for token in segment]
-        needed = tokens_needed(request)
-        self._require_room(needed)
+        self._require_room(tokens_needed(request))
         self._require_vocabulary(request)
+        try:
+            yield from self._answer(request, cancelled)
+            return
+        except Exception as error:
+            if not is_exhaustion(error):
+                raise
+            self._pool.clear()
+            let_go(error)
+        raise ran_out("at work")
+
+    def _answer(
+        self, request: Request | ScoreRequest, cancelled: Callable[[], bool]
+    ) -> Generator[EngineEvent, None, None]:
+        ids = [token for segment in request.segments for token in segment]
         chunks = chunk_plan([len(segment) for segment in request.segments], self._chunk_tokens)
         last_segment = len(ids) - len(request.segments[-1])
         reusable = [chunk.end for chunk in chunks if chunk.end <= last_segment]
-        cache = self._pool.take(ids, reusable, capacity=needed)
+        cache = self._pool.take(ids, reusable, capacity=tokens_needed(request))
         cached = len(cache)
 
         def check() -> None:

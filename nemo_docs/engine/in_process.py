@@ -16,6 +16,7 @@ from nemo_docs.engine.protocol import EngineEvent, Finished, Request, ScoreReque
 
 if TYPE_CHECKING:
     from nemo_docs.engine.engine import Engine
+    from nemo_docs.engine.memory_plan import MemoryPlan
 
 
 _WAKE_EVERY_S = 0.05
@@ -92,3 +93,7 @@ class InProcessEngine:
     def cached(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""
         return 0 if self._engine is None else self._engine.cached(segments)
+
+    def plan(self) -> MemoryPlan | None:
+        """What memory the loaded model takes; None before it is loaded."""
+        return None if self._engine is None else self._engine.plan

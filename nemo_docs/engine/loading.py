@@ -7,15 +7,22 @@ that it has is the one that is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
+
+from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
+from nemo_docs.engine.footprint import stored
+from nemo_docs.engine.memory_plan import MemoryPlan, Size, Wishes, least, plan_memory
+from nemo_docs.errors import DoesNotFit, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.protocol import EngineEvent, Request, ScoreRequest
-    from nemo_docs.model.transformer import Decoder, Transformer
+    from nemo_docs.model.folder import ModelFiles
+    from nemo_docs.model.linear.base import LinearLoader
+    from nemo_docs.model.transformer import Decoder, TensorSource, Transformer
 
 OnLayer = Callable[[int, int], None]
 """Told of layers read and layers in all while weights are loaded; may raise to stop."""
@@ -34,17 +41,23 @@ class ModelSpec:
     device: str = "auto"
     """`auto`, `cpu`, `mps`, `cuda` or `cuda:N`."""
     precision: str = "auto"
-    """`auto`, `file`, `fp32` or `bf16`."""
+    """Of the weights: `auto`, `fp32`, `bf16`, `fp8`, `int8`, `int4` or `file`."""
+    kv: str = "auto"
+    """Of the cache: `auto`, `full` or `int8`."""
     threads: int = 0
     """CPU threads; 0 lets torch decide."""
     kv_memory: int | None = None
     """Bytes for recent caches; None for a share of what is free."""
 
+    @property
+    def wishes(self) -> Wishes:
+        """What it asks of a plan of memory."""
+        return Wishes(self.precision, self.kv, self.kv_memory)
+
     def serves(self, wanted: ModelSpec) -> bool:
         """Whether a model loaded for this can answer a request for `wanted`: a smaller window fits a larger plan."""
-        same = (self.path, self.device, self.precision, self.threads, self.kv_memory)
-        others = (wanted.path, wanted.device, wanted.precision, wanted.threads, wanted.kv_memory)
-        return same == others and wanted.window_tokens <= self.window_tokens
+        same = replace(wanted, window_tokens=self.window_tokens) == self
+        return same and wanted.window_tokens <= self.window_tokens
 
 
 class TokenEngine(Protocol):
@@ -67,48 +80,134 @@ class TokenEngine(Protocol):
     def cached(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""
 
+    def plan(self) -> MemoryPlan | None:
+        """What memory the loaded model takes; None before it is loaded. Loads nothing."""
+
 
 def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> Engine:
-    """Load a model.
+    """Plan memory, then load a model by that plan.
 
     Raises:
         ModelError: If it is missing or damaged, or memory cannot hold it.
-        SettingsError: If this machine has no such device.
+        SettingsError: If this machine has no such device, or it cannot do what is asked for.
     """
+    try:
+        return _loaded(spec, on_layer)
+    except Exception as error:
+        if not is_exhaustion(error):
+            raise
+        let_go(error)
+    raise ran_out("loaded")
+
+
+def size_of(files: ModelFiles) -> Size:
+    """What a plan of memory must know of a model. No torch is imported for it."""
+    grids = getattr(files.weights, "grids", None)  # of a layout whose numbers may lie on a grid
+    return Size(files.config, files.window_tokens, stored(files.config, grids() if grids else {}))
+
+
+def expected_plan(files: ModelFiles, spec: ModelSpec) -> MemoryPlan | None:
+    """The plan by which a model would most likely be loaded, told without torch; the smallest way where none fits.
+
+    None where the device that is asked for is not there, or cannot do what is asked for.
+    """
+    from nemo_docs.engine.machine import expected_device
+
+    device = expected_device(spec.device)
+    if device is None:
+        return None
+    wanted = (size_of(files), device, min(spec.window_tokens, files.window_tokens), spec.wishes)
+    try:
+        return plan_memory(*wanted)
+    except DoesNotFit:
+        return least(*wanted)
+    except SettingsError:
+        return None
+
+
+def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:
     from pathlib import Path
 
     import torch
 
-    from nemo_docs.engine.engine import Engine
-    from nemo_docs.engine.placing import choose_device, choose_dtype, place
+    from nemo_docs.engine.placing import place
     from nemo_docs.model.folder import ModelFiles
-    from nemo_docs.model.linear.loading import FILE, linears_for, weights_bytes
-    from nemo_docs.model.transformer import Transformer
 
     files = ModelFiles(Path(spec.path))
     if spec.threads:
         torch.set_num_threads(spec.threads)
-    precision = FILE if spec.precision == "auto" else spec.precision
-    dtype = choose_dtype(choose_device(spec.device), precision)
-    stored, dense = weights_bytes(files.weights, dtype, precision), files.config.n_parameters * dtype.itemsize
-    where = place(
-        files.config,
+    plan = place(
+        size_of(files),
         window_tokens=min(spec.window_tokens, files.window_tokens),
         device=spec.device,
-        precision=precision,
-        kv_memory=spec.kv_memory,
-        weights_bytes=stored,
-        dense_bytes=dense if stored < dense else 0,
+        wishes=spec.wishes,
     )
-    linears = linears_for(
-        files.weights, device=where.device, dtype=dtype, precision=precision, keep_dense=where.keep_dense
+    return engine_for(files.weights, plan, window_tokens=files.window_tokens, on_layer=on_layer)
+
+
+def engine_for(
+    source: TensorSource, plan: MemoryPlan, *, window_tokens: int, on_layer: OnLayer = lambda done, of: None
+) -> Engine:
+    """Load weights as a plan of memory says.
+
+    Args:
+        source: Where they are read from.
+        plan: Where they go, in which numbers, and what caches may take.
+        window_tokens: The longest prompt and answer together.
+        on_layer: Told of progress; may raise to stop.
+
+    Raises:
+        SettingsError: If this version cannot load that precision, or keep a cache in that form.
+    """
+    import torch
+
+    from nemo_docs.engine.engine import Engine
+    from nemo_docs.engine.placing import DTYPES
+    from nemo_docs.model.transformer import Transformer
+
+    model = Transformer(
+        source,
+        device=torch.device(plan.device),
+        dtype=DTYPES[plan.arithmetic],
+        linears=_linears(source, plan),
+        on_layer=on_layer,
     )
-    model = Transformer(files.weights, device=where.device, dtype=dtype, linears=linears, on_layer=on_layer)
-    if where.device.type == "cpu":
+    if model.device.type == "cpu":
         model.decoder = _cpu_decoder(model)
     return Engine(
-        model, window_tokens=files.window_tokens, chunk_tokens=where.chunk_tokens, pool_bytes=where.pool_bytes
+        model,
+        window_tokens=window_tokens,
+        chunk_tokens=plan.chunk_tokens,
+        pool_bytes=plan.caches_bytes,
+        plan=plan,
     )
+
+
+def _linears(source: TensorSource, plan: MemoryPlan) -> LinearLoader:
+    """What makes the products in the precision of the plan, each where the plan has it.
+
+    Raises:
+        SettingsError: If this version cannot load that precision, or keep a cache in that form.
+    """
+    import torch
+
+    from nemo_docs.engine.placing import DTYPES
+    from nemo_docs.model.linear.host import HostEmbedding
+    from nemo_docs.model.linear.loading import linears_for
+
+    if plan.kv != "full":
+        raise SettingsError(f"This version cannot load {plan.way}.", hint="Use --kv full, if memory holds that.")
+
+    def loader(device: str) -> LinearLoader:
+        return linears_for(
+            source,
+            device=torch.device(device),
+            dtype=DTYPES[plan.arithmetic],
+            precision=plan.precision,
+            keep_dense=plan.keeps_dense,
+        )
+
+    return loader(plan.device) if plan.embedding == "device" else HostEmbedding(loader(plan.device), loader("cpu"))
 
 
 def _cpu_decoder(model: Transformer) -> Decoder | None:

@@ -1,82 +1,44 @@
-"""Where a model goes and in which numbers, and whether it fits, decided before anything is allocated."""
+"""What this machine's devices have, asked of torch; from there to a plan of memory, before anything is allocated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import torch
 
+from nemo_docs.engine.machine import FP8_CAPABILITY, available_memory
+from nemo_docs.engine.memory_plan import Device, MemoryPlan, Size, Wishes, plan_memory
 from nemo_docs.errors import DoesNotFit, SettingsError
-from nemo_docs.model.config import ModelConfig
 
-CHUNK_TOKENS = {"cpu": 256, "mps": 512, "cuda": 2048}
-"""How many tokens go through the model at once: a CPU must notice a cancel between two layers of one chunk."""
-POOL_SHARE = 0.25
-"""What recent caches may take of the memory that is free beside the weights and the cache in use."""
-MARGIN_BYTES = 512 * 1024**2
-"""Kept free for activations and everything else."""
-DENSE_SHARE = 0.125
-"""Weights that lie on a grid are kept dense as well while that takes less than this of what is free beside the rest."""
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+"""By the name that a plan gives its arithmetic."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """The decision."""
-
-    device: torch.device
-    """Where weights and caches live."""
-    dtype: torch.dtype
-    """What they are stored and multiplied in."""
-    chunk_tokens: int
-    """How many tokens of a prompt are computed at once."""
-    pool_bytes: int
-    """What the caches of recent sequences may hold."""
-    keep_dense: bool = False
-    """Whether weights that lie on a grid are kept dense as well."""
-
-
-def place(
-    config: ModelConfig,
-    *,
-    window_tokens: int,
-    device: str = "auto",
-    precision: str = "auto",
-    kv_memory: int | None = None,
-    weights_bytes: int | None = None,
-    dense_bytes: int = 0,
-) -> Placement:
-    """Choose device and precision and check that the weights and the cache of one window fit.
+def place(size: Size, *, window_tokens: int, device: str = "auto", wishes: Wishes | None = None) -> MemoryPlan:
+    """Choose a device, and what memory is taken for there.
 
     Args:
-        config: The model's shape.
+        size: The model.
         window_tokens: Tokens that are read in one go.
         device: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
-        precision: `auto`, `file`, `fp32` or `bf16`.
-        kv_memory: Bytes for recent caches; None for a share of what is free.
-        weights_bytes: What the weights take; None if all of them are dense.
-        dense_bytes: What a dense copy of them would take beside that; 0 if there is no use for one.
+        wishes: What the user asks for.
 
     Raises:
-        SettingsError: If this machine has no such device.
-        DoesNotFit: If they do not; says what would.
+        SettingsError: If this machine has no such device, or it cannot do what is wished for.
+        DoesNotFit: If memory cannot hold it; says what would fit.
     """
-    where = choose_device(device)
-    dtype = choose_dtype(where, precision)
-    cache = window_tokens * config.kv_bytes_per_token(dtype.itemsize)
-    weights = config.n_parameters * dtype.itemsize if weights_bytes is None else weights_bytes
-    needed = weights + cache + MARGIN_BYTES
-    free = free_bytes(where)
-    if needed > free:
-        raise DoesNotFit(
-            f"The model needs {needed / 1e9:.1f} GB of memory in {str(dtype).removeprefix('torch.')} for windows of "
-            f"{window_tokens:,} tokens, and {where.type} has {free / 1e9:.1f} GB free.",
-            hint="Close other programs, choose a smaller --window or model, or another --device.",
-        )
-    keep_dense = 0 < dense_bytes < DENSE_SHARE * (free - needed)
-    needed += dense_bytes if keep_dense else 0
-    pool = int((free - needed) * POOL_SHARE) if kv_memory is None else kv_memory
-    return Placement(where, dtype, CHUNK_TOKENS[where.type], pool, keep_dense)
+    where, wishes = describe(choose_device(device)), wishes or Wishes()
+    try:
+        return plan_memory(size, where, window_tokens, wishes)
+    except DoesNotFit as refusal:
+        if device != "auto" or where.kind != "cuda":
+            raise
+        try:
+            beside = plan_memory(size, describe(torch.device("cpu")), window_tokens, wishes)
+        except (DoesNotFit, SettingsError):
+            raise refusal from None
+        refusal.hint += f" In main memory it fits, and is slow there: --device cpu ({beside.way})."
+        raise
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -95,39 +57,22 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
-def choose_dtype(device: torch.device, wanted: str) -> torch.dtype:
-    """What activations are: the precision asked for, else bf16 where the processor multiplies it, else fp32."""
-    if wanted in ("fp32", "bf16"):
-        return {"fp32": torch.float32, "bf16": torch.bfloat16}[wanted]
+def describe(device: torch.device) -> Device:
+    """What a device has and can do, as plain data."""
+    found = Device(str(device), device.type, free_bytes(device), host_bytes=available_memory())
     if device.type == "cpu":
-        return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
-    return torch.bfloat16
+        return replace(found, has_bf16=torch.ops.mkldnn._is_mkldnn_bf16_supported(), host_bytes=0)
+    if device.type == "cuda":
+        return replace(found, has_fp8=torch.cuda.get_device_capability(device) >= FP8_CAPABILITY)
+    return found
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that can be taken on a device."""
+    """Memory that can be taken on a device. A cap that was set for this process counts."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        free, total = torch.cuda.mem_get_info(device)
+        capped = int(torch.cuda.get_per_process_memory_fraction(device) * total)
+        return min(free, capped - torch.cuda.memory_reserved(device))
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
     return available_memory()
-
-
-def available_memory() -> int:
-    """Bytes of main memory that programs can still take without swapping, within a container's limit."""
-    import psutil  # type: ignore[import-untyped]
-
-    return min(int(psutil.virtual_memory().available), container_room())
-
-
-def container_room(group: Path = Path("/sys/fs/cgroup")) -> int:
-    """What a Linux control group still allows, in bytes; psutil does not look there.
-
-    Files that were read count as used until something else needs the room; the idle ones among them are free here.
-    """
-    try:
-        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
-        rows = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        return limit - used + int(rows["inactive_file"])
-    except (OSError, ValueError, KeyError):  # none, or no limit ("max")
-        return 1 << 62

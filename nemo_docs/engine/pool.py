@@ -58,16 +58,30 @@ class CachePool:
             ((cache.reusable(ids, boundaries), index) for index, cache in enumerate(self._resting)), default=(0, -1)
         )
         found = self._resting[best] if shared else None
-        if found is not None and 2 * shared >= found.chunk_ends[-1]:
+        if found is not None and 2 * shared >= found.chunk_ends[-1] and self._can_hold(found, capacity):
             self._resting.pop(best)
-            self._lent.append(found)
+            self._make_room(found.n_bytes + (self._bytes_of(capacity) if capacity > found.capacity else 0))
             found.truncate(shared)
             found.reserve(capacity)
+            self._lent.append(found)
             return found
+        capacity = self._with_headroom(capacity)
         self._make_room(self._bytes_of(capacity))
+        if found is not None and not any(found is each for each in self._resting):
+            found = None  # there is no room for both
         cache = KVCache(self._layout, capacity) if found is None else found.copy_of(shared, capacity)
         self._lent.append(cache)
         return cache
+
+    def _can_hold(self, cache: KVCache, capacity: int) -> bool:
+        """Whether a cache is long enough, or can be moved to a longer one within the budget."""
+        moving = cache.n_bytes + self._bytes_of(capacity) + _bytes(self._lent)
+        return capacity <= cache.capacity or moving <= self._max_bytes
+
+    def _with_headroom(self, tokens: int) -> int:
+        """A cache that could not be moved within the budget gets a sixteenth more, so that follow-ups find room."""
+        most = self._max_bytes // self._layout.bytes_per_token
+        return tokens if 2 * tokens <= most else max(tokens, min(tokens + tokens // 16, most))
 
     def give(self, cache: KVCache, *, keep: bool = True) -> None:
         """Take a cache back: put it to rest as the most recently used one, or let it go."""
@@ -75,6 +89,10 @@ class CachePool:
         if keep:
             self._resting.append(cache)
         self._make_room(0)
+
+    def clear(self) -> None:
+        """Let every resting cache go."""
+        self._resting.clear()
 
     def _make_room(self, incoming_bytes: int) -> None:
         needed = incoming_bytes + _bytes(self._lent)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from nemo_docs.errors import UnknownModel
+from nemo_docs.model.config import ModelConfig
 from nemo_docs.settings import LANGUAGES
 
 LONGEST_WINDOW_TOKENS = 128_000
@@ -79,10 +80,27 @@ class Entry:
     """Ids below this one are special; ordinary text uses this one and those above."""
     note: str
     """What a user should know before choosing it."""
+    least_memory_bytes: int
+    """Free memory in which it can be run: its weights in the fewest bits, and a window of the effective size."""
+    config: ModelConfig
+    """Its shape, for a plan of memory before it is here."""
 
 
 _NEMO_FILES = ("params.json", "tekken.json", "consolidated.safetensors")
 _NEMO_BYTES = 24_510_400_000  # 12,247,782,400 weights of two bytes, and 14,801,223 bytes of vocabulary
+_NEMO_LEAST_BYTES = 12_000_000_000  # in four bits with a cache of eight, in main memory; on a GPU somewhat less
+_NEMO_CONFIG = ModelConfig(
+    dim=5120,
+    n_layers=40,
+    head_dim=128,
+    hidden_dim=14_336,
+    n_heads=32,
+    n_kv_heads=8,
+    norm_eps=1e-5,
+    vocab_size=131_072,
+    rope_theta=1_000_000.0,
+    tied=False,
+)
 
 _ENTRIES = (
     Entry(
@@ -106,6 +124,19 @@ _ENTRIES = (
         template="chatml",
         first_text_id=17,
         note="Small and English: it finds passages, but do not trust its own wording. NeMo is one command away.",
+        least_memory_bytes=900_000_000,
+        config=ModelConfig(
+            dim=576,
+            n_layers=30,
+            head_dim=64,
+            hidden_dim=1536,
+            n_heads=9,
+            n_kv_heads=3,
+            norm_eps=1e-5,
+            vocab_size=49_152,
+            rope_theta=100_000.0,
+            tied=True,
+        ),
     ),
     Entry(
         name="nemo",
@@ -121,7 +152,10 @@ _ENTRIES = (
         answers_from_quotes=False,
         template="v3-tekken",
         first_text_id=1_000,
-        note="Eleven languages. Needs 24.5 GB of disk and of memory, best on a GPU; reads well up to 16k tokens.",
+        note="Eleven languages. Needs 24.5 GB of disk and 12 GB of memory or more, best on a GPU; reads well up to 16k "
+        "tokens.",
+        least_memory_bytes=_NEMO_LEAST_BYTES,
+        config=_NEMO_CONFIG,
     ),
     Entry(
         name="nemo-base",
@@ -138,6 +172,8 @@ _ENTRIES = (
         template="plain",
         first_text_id=1_000,
         note="The base model: it continues text and follows no instructions. For measuring and fine-tuning.",
+        least_memory_bytes=_NEMO_LEAST_BYTES,
+        config=_NEMO_CONFIG,
     ),
 )
 

@@ -25,7 +25,6 @@ from nemo_docs.model.weights.fingerprint import FingerprintCache
 Stage = Literal["download", "check", "convert", "kept", "done"]
 
 _DISK_MARGIN = 1.02
-_MEMORY_MARGIN = 1.1
 """Beside the weights: keys and values of one effective window (2.7 GB for NeMo's 16k) and the program itself."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
@@ -117,8 +116,8 @@ def check_disk(entry: Entry, models_dir: Path, *, fetched_bytes: int = 0) -> Non
 
 
 def memory_needed(entry: Entry) -> int:
-    """Bytes of memory with which a model can be run: its weights and what answering takes."""
-    return int(_MEMORY_MARGIN * entry.memory_bytes)
+    """Bytes of memory with which a model can be run: its weights in the fewest bits and what answering takes."""
+    return entry.least_memory_bytes
 
 
 def check_memory(entry: Entry) -> None:

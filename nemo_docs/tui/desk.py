@@ -304,18 +304,15 @@ class Desk:
         if not cancelled():
             self._counted = versions
 
-    def _memory(self) -> Memory:
-        """What the model takes, in the numbers that it is stored in, and what this machine has free."""
-        import psutil  # type: ignore[import-untyped]
-
+    def _memory(self) -> Memory | None:
+        """What the model takes by the engine's plan, or by what its plan would most likely be."""
         from nemo_docs.answering.fit import Memory
-        from nemo_docs.model.folder import open_model
 
-        model = open_model(self.configuration.settings.model, self.configuration.paths.models)
-        parameters = model.config.n_parameters
-        weights = model.entry.memory_bytes if model.entry else 2 * parameters
-        element = max(2, round(weights / parameters))  # keys and values are never narrower, however the weights are
-        return Memory(weights, model.config.kv_bytes_per_token(element), int(psutil.virtual_memory().available))
+        plan = self.backend().memory_plan
+        if plan is None:
+            return None
+        fixed = plan.weights_bytes + plan.workspace_bytes
+        return Memory(fixed, plan.kv_bytes_per_token, plan.free_bytes, plan.device, plan.way)
 
     def add(self, paths: Sequence[str], cancelled: Cancelled, *, password: str | None = None) -> Iterator[IngestEvent]:
         """Add files and folders to the library; stopping keeps every page that was read."""

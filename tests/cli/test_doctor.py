@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,3 +72,58 @@ def test_doctor_and_pull_agree_whether_nemo_fits(nemo_docs: NemoDocs, tmp_path: 
         said = f"no: {refusal.message.split(' of ')[0]}"
     (row,) = (event for event in nemo_docs("doctor", "--json").events if event["name"] == "room for nemo")
     assert row["detail"].startswith(said)
+
+
+def memory_rows(nemo_docs: NemoDocs, *options: str) -> dict[str, dict[str, Any]]:
+    events = nemo_docs("doctor", "--device", "cpu", *options, "--json").events
+    return {event["name"]: event for event in events if event["name"].startswith("memory ")}
+
+
+def test_doctor_shows_the_plan_of_memory(
+    nemo_docs: NemoDocs, default_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEMO_DOCS_MODELS_FOLDER", str(default_model.parent))
+    rows = memory_rows(nemo_docs, "--precision", "fp32", "--window", "8k")
+    assert set(rows) == {"memory smollm2", "memory nemo"}
+    row = rows["memory smollm2"]
+    assert row["status"] == "ok"
+    assert row["detail"].startswith("fp32 with fp32 KV on cpu, ")
+    plan = row["facts"]["plan"]
+    assert (plan["device"], plan["precision"], plan["kv"], plan["window_tokens"]) == ("cpu", "fp32", "full", 8_192)
+    assert plan["items"]["weights"] == 4 * 134_515_008
+    assert sum(plan["items"].values()) == plan["total_bytes"] <= plan["free_bytes"]
+    assert row["facts"]["longest_window_tokens"] == 8_192
+
+
+def test_doctor_says_what_would_fit_where_a_wish_does_not(nemo_docs: NemoDocs, tmp_path: Path) -> None:
+    """NeMo in fp32 takes 49 GB: what is needed and what is free are told, and another way where there is one."""
+    row = memory_rows(nemo_docs, "--model", "nemo", "--precision", "fp32", "--window", "128k")["memory nemo"]
+    facts = row["facts"]
+    if facts["plan"] is None:
+        assert row["status"] == "broken"
+        assert "fp32 with 8-bit KV" in row["detail"]
+        assert "windows of 128,000 tokens" in row["detail"]
+        assert facts["needed"]["needed_bytes"] > facts["needed"]["free_bytes"]
+        assert all(way["needed_bytes"] <= way["free_bytes"] for way in facts["alternatives"])
+    else:
+        assert facts["plan"]["precision"] == "fp32"
+
+
+def test_a_wish_that_can_never_be_followed_is_told(nemo_docs: NemoDocs) -> None:
+    row = memory_rows(nemo_docs, "--precision", "fp8")["memory smollm2"]
+    assert (row["status"], row["detail"]) == ("broken", "cpu does not multiply fp8.")
+
+
+def test_asking_with_what_cannot_be_done_is_refused_in_a_sentence(
+    nemo_docs: NemoDocs, default_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NEMO_DOCS_MODELS_FOLDER", str(default_model.parent))
+    file = tmp_path / "lease.txt"
+    file.write_text("The notice period is three months.\n" * 30)
+    nemo_docs("add", file)
+    done = nemo_docs("ask", "What is the notice period?", "--device", "cpu", "--precision", "fp8", "--json")
+    assert done.code == ExitCode.USAGE
+    assert "cpu does not multiply fp8" in done.err
+    assert "Traceback" not in done.err
+    assert done.events[-1]["message"] == "cpu does not multiply fp8."
+    assert nemo_docs("ask", "What?", "--kv", "tiny").code == ExitCode.USAGE

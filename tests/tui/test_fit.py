@@ -62,6 +62,13 @@ def test_too_little_memory_is_told_first() -> None:
     assert parts(tight, is_library=False)[1] == "26.0 GB of memory, 11.0 GB free"
 
 
+def test_memory_of_a_gpu_and_how_it_is_used_are_told() -> None:
+    placed = replace(WHOLE, memory_where="cuda:0", memory_way="int4 with 8-bit KV")
+    assert parts(placed, is_library=False)[-1] == "900.0 MB of memory on cuda:0 in int4 with 8-bit KV, 11.0 GB free"
+    in_main = replace(placed, memory_where="cpu")
+    assert parts(in_main, is_library=False)[-1] == "900.0 MB of memory in int4 with 8-bit KV, 11.0 GB free"
+
+
 @given(st.lists(st.text(max_size=40), max_size=8), st.integers(10, 130))
 def test_two_lines_at_most_and_none_too_long(texts: list[str], width: int) -> None:
     lines = broken([fitted(text, 200) for text in texts], width)
@@ -101,6 +108,7 @@ async def test_the_newest_selection_is_counted(
         await until(pilot, lambda: meter.is_settled)
         assert str(meter.content).startswith("1 document, 1 page · ")
         assert "fits in one window" in str(meter.content)
+        assert " of memory in " in str(meter.content)
         (counted,) = (each for each in posted if isinstance(each, SharesCounted))
         assert [share.document for share in counted.shares] == ["a"]
         meter.show_fit(())

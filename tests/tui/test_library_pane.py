@@ -243,7 +243,7 @@ async def test_two_thousand_documents_with_any_titles_stay_within_their_columns(
 async def test_the_welcome_offers_the_samples_and_says_what_nemo_needs() -> None:
     async with alone(Welcome) as (pilot, welcome, posted):
         large = welcome.query_one("#welcome-large", Static)
-        await until(pilot, lambda: "26.9 GB of memory" in str(large.content))
+        await until(pilot, lambda: "12.0 GB of memory" in str(large.content))
         assert str(welcome.query_one("#welcome-model", Static).content)
         await pilot.click("#samples")
         await until(pilot, lambda: any(isinstance(m, PathsDropped) for m in posted))

@@ -85,11 +85,11 @@ class Service:
         import psutil  # type: ignore[import-untyped]
 
         running, waiting = self.turns.counts()
-        spec, device, precision, cached = None, "", "", 0
+        spec, device, precision, cached, plan = None, "", "", 0, None
         if self.turns.model is not None:
             spec, here = self.turns.model
             if (engine := here.loaded) is not None:
-                device, cached = str(engine.model.device), engine.cached_tokens
+                device, cached, plan = str(engine.model.device), engine.cached_tokens, engine.plan
                 precision = str(engine.model.dtype).removeprefix("torch.")
         return Status(
             pid=os.getpid(),
@@ -97,6 +97,7 @@ class Service:
             model=spec,
             device=device,
             precision=precision,
+            plan=plan,
             memory_bytes=int(psutil.Process().memory_info().rss),
             connections=len(self._sessions),
             running=running,

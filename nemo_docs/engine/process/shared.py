@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from nemo_docs import errors
 from nemo_docs.engine.loading import Cancelled, ModelSpec, OnLayer
+from nemo_docs.engine.memory_plan import MemoryPlan
 from nemo_docs.engine.process.link import Gone, Link, Talk
-from nemo_docs.engine.process.wire import Cancel, Done, Found, Happened, Layers, Load, Look, Refused, Run
+from nemo_docs.engine.process.wire import Ask, Cancel, Done, Found, Happened, Layers, Load, Look, Refused, Run, Status
 from nemo_docs.engine.protocol import EngineEvent, Finished, Request, ScoreRequest
 from nemo_docs.errors import NemoDocsError
 
@@ -69,6 +70,18 @@ class SharedEngine:
                 return found.tokens
         except Gone:
             return 0
+
+    def plan(self) -> MemoryPlan | None:
+        """What memory the loaded model takes; None where no engine has loaded it. Starts nothing."""
+        try:
+            with self._link.talk_if_running() as talk:
+                if talk is None:
+                    return None
+                talk.send(Ask())
+                status: Status = talk.receive(Status)
+        except Gone:
+            return None
+        return status.plan if status.model is not None and status.model.serves(self._spec) else None
 
     def _carried_out(self, message: Load | Run, cancelled: Cancelled) -> Iterator[EngineEvent]:
         """The events of a request. A connection whose engine had gone since the last request is replaced."""

@@ -16,11 +16,12 @@ from functools import partial
 from time import monotonic
 
 from nemo_docs import crash
+from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
 from nemo_docs.engine.in_process import InProcessEngine
 from nemo_docs.engine.loading import ModelSpec, load_engine
 from nemo_docs.engine.process.wire import Done, FromEngine, Happened, Layers, Refused
 from nemo_docs.engine.protocol import EngineEvent, Finished, Request, ScoreRequest
-from nemo_docs.errors import DoesNotFit, EngineStopped, NemoDocsError
+from nemo_docs.errors import EngineStopped, NemoDocsError
 
 SLICE_S = 0.1
 """How long a request goes on before the next one has its turn; never less than one chunk or token."""
@@ -181,11 +182,9 @@ def _refuse(job: Job, error: NemoDocsError) -> None:
 
 
 def _told(error: Exception) -> NemoDocsError:
-    """What a user is told of an error that nobody foresaw, or of memory that ran out after all."""
-    if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
-        return DoesNotFit(
-            "Memory ran out while the model was at work.",
-            hint="Close other programs, choose a smaller --window, or set kv_memory to less.",
-        )
+    """What a user is told of an error that nobody foresaw, or of memory that ran out outside the model."""
+    if is_exhaustion(error):
+        let_go(error)
+        return ran_out("at work")
     message, hint = crash.record(error)
     return NemoDocsError(message, hint=hint)

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from nemo_docs import __version__
 from nemo_docs.engine import protocol
 from nemo_docs.engine.loading import ModelSpec
+from nemo_docs.engine.memory_plan import Item, MemoryPlan
 from nemo_docs.engine.protocol import EngineEvent, Request, ScoreRequest
 
 VERSION = 1
@@ -141,7 +142,9 @@ class Status:
     device: str
     """Where it is; empty without a model."""
     precision: str
-    """In which numbers; empty without a model."""
+    """In which numbers it computes; empty without a model."""
+    plan: MemoryPlan | None
+    """What memory it takes for what; None without a model."""
     memory_bytes: int
     """Of the process, beside what a GPU holds."""
     connections: int
@@ -170,7 +173,7 @@ def _classes(module: ModuleType) -> dict[str, type]:
 def _known() -> dict[str, type]:
     import sys
 
-    return {**_classes(protocol), **_classes(sys.modules[__name__])}
+    return {**_classes(protocol), **_classes(sys.modules[__name__]), Item.__name__: Item}
 
 
 def encode(message: FromClient | FromEngine) -> bytes:

@@ -138,9 +138,14 @@ def parts(fit: Fit, *, is_library: bool) -> list[str]:
     told.append(_windows(fit))
     told += _reading(fit) if fit.is_whole else ["looking up what is read"]
     if fit.memory_bytes:
-        memory = f"{size(fit.memory_bytes)} of memory, {size(fit.memory_free_bytes)} free"
-        told.insert(1 if _does_not_fit(fit) else len(told), memory)
+        told.insert(1 if _does_not_fit(fit) else len(told), _memory(fit))
     return told
+
+
+def _memory(fit: Fit) -> str:
+    where = f" on {fit.memory_where}" if fit.memory_where not in ("", "cpu") else ""
+    way = f" in {fit.memory_way}" if fit.memory_way else ""
+    return f"{size(fit.memory_bytes)} of memory{where}{way}, {size(fit.memory_free_bytes)} free"
 
 
 def _windows(fit: Fit) -> str:

@@ -59,6 +59,10 @@ def test_memory_is_the_weights_and_one_window(open_backend: OpenBackend) -> None
     last = fits([source_of(PAGE)], open_backend(), memory=Memory(1_000_000, 10, 5_000_000))[-1]
     assert last.memory_bytes == 1_000_000 + 10 * last.tokens
     assert last.memory_free_bytes == 5_000_000
+    assert (last.memory_where, last.memory_way) == ("", "")
+    there = Memory(1_000_000, 10, 5_000_000, "cuda:0", "int4 with 8-bit KV")
+    last = fits([source_of(PAGE)], open_backend(), memory=there)[-1]
+    assert (last.memory_where, last.memory_way) == ("cuda:0", "int4 with 8-bit KV")
 
 
 def test_tokens_are_counted_once_and_a_cancel_keeps_them(open_backend: OpenBackend) -> None:

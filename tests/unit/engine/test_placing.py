@@ -1,47 +1,33 @@
-"""Whether a model fits is decided from numbers alone, before anything is allocated."""
+"""A model is placed by what torch says of this machine, before anything is allocated."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import torch
 
-from nemo_docs.engine.placing import container_room, place
+from nemo_docs.engine.memory_plan import Size, Wishes
+from nemo_docs.engine.placing import place
 from nemo_docs.errors import DoesNotFit, SettingsError
 from tests.tiny import TINY
 
+ANY = Size(TINY, 10**12)
+
 
 def test_the_cache_of_one_window_must_fit_beside_the_weights() -> None:
-    tokens = 10**12
-    assert place(TINY, window_tokens=1, device="cpu").device == torch.device("cpu")
+    assert place(ANY, window_tokens=1, device="cpu").device == "cpu"
     with pytest.raises(DoesNotFit, match="1,000,000,000,000 tokens"):
-        place(TINY, window_tokens=tokens, device="cpu")
+        place(ANY, window_tokens=10**12, device="cpu")
 
 
 def test_what_the_user_grants_recent_caches_is_theirs() -> None:
-    assert place(TINY, window_tokens=1, device="cpu", kv_memory=12_345).pool_bytes == 12_345
+    assert place(ANY, window_tokens=1, device="cpu", wishes=Wishes(kv_memory=12_345)).caches_bytes == 12_345
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_a_precision_that_was_asked_for_is_taken(precision: str, dtype: torch.dtype) -> None:
-    assert place(TINY, window_tokens=1, device="cpu", precision=precision).dtype == dtype
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_precision_that_was_asked_for_is_taken(precision: str) -> None:
+    plan = place(ANY, window_tokens=1, device="cpu", wishes=Wishes(precision))
+    assert (plan.precision, plan.arithmetic) == (precision, precision)
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match="cuda:99"):
-        place(TINY, window_tokens=1, device="cuda:99")
-
-
-def test_files_that_lie_idle_in_a_containers_memory_are_room(tmp_path: Path) -> None:
-    """A container that had read a model's file was said to be full of it."""
-    (tmp_path / "memory.max").write_text("16000\n")
-    (tmp_path / "memory.current").write_text("15000\n")
-    (tmp_path / "memory.stat").write_text("anon 3000\nfile 12000\ninactive_file 11000\nactive_file 1000\n")
-    assert container_room(tmp_path) == 12_000
-
-
-@pytest.mark.parametrize("limit", ["max\n", ""])
-def test_without_a_containers_limit_there_is_no_bound(tmp_path: Path, limit: str) -> None:
-    (tmp_path / "memory.max").write_text(limit)
-    assert container_room(tmp_path / "absent") == container_room(tmp_path) > 10**15
+        place(ANY, window_tokens=1, device="cuda:99")

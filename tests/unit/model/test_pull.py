@@ -148,10 +148,10 @@ def test_disk_without_room_is_refused_before_anything_is_fetched(tmp_path: Path)
 
 
 def test_memory_that_cannot_hold_the_model_is_refused() -> None:
-    with pytest.raises(DoesNotFit, match=r"1100\.0 GB of memory, this machine has") as caught:
-        check_memory(replace(CATALOGUE["nemo"], memory_bytes=10**12))
+    with pytest.raises(DoesNotFit, match=r"1000\.0 GB of memory, this machine has") as caught:
+        check_memory(replace(CATALOGUE["nemo"], least_memory_bytes=10**12))
     assert "--even-if-too-large" in caught.value.hint
-    check_memory(replace(CATALOGUE["nemo"], memory_bytes=1))
+    check_memory(replace(CATALOGUE["nemo"], least_memory_bytes=1))
 
 
 def test_second_pull_at_the_same_time_is_refused(tmp_path: Path) -> None:

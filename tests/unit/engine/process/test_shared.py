@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Client
 from pathlib import Path
+from time import monotonic
 
 import psutil
 import pytest
@@ -20,7 +22,7 @@ from nemo_docs.engine.process.link import Link
 from nemo_docs.engine.process.shared import SharedEngine
 from nemo_docs.engine.process.wire import Hello, Run, build_id, encode
 from nemo_docs.engine.protocol import EngineEvent, Finished, Free, Prefilled, Request, Scored, ScoreRequest, Token
-from nemo_docs.errors import ContextExceeded, EngineError, EngineStopped, SettingsError, WeightsMissing
+from nemo_docs.errors import ContextExceeded, DoesNotFit, EngineError, EngineStopped, SettingsError, WeightsMissing
 
 NewLink = Callable[[], Link]
 SHORT = Request((tuple(range(1000, 1300)), (5, 6)), (Free(12, stops=()),))
@@ -82,6 +84,40 @@ def test_another_precision_is_another_model(spec: ModelSpec, new_link: NewLink) 
     status = new_link().status()
     assert status is not None
     assert (status.precision, status.cached_tokens) == ("bfloat16", 302), "and the first one's caches are gone"
+
+
+def test_the_plan_of_memory_is_known_once_the_model_is_loaded(spec: ModelSpec, new_link: NewLink) -> None:
+    engine = SharedEngine(spec, new_link())
+    assert engine.plan() is None
+    engine.load(never)
+    plan = engine.plan()
+    assert plan is not None
+    assert (plan.device, plan.way, plan.window_tokens) == ("cpu", "fp32 with fp32 KV", 4_096)
+    assert [item.name for item in plan.items][:2] == ["weights", "kv"]
+    assert SharedEngine(replace(spec, kv="int8"), new_link()).plan() is None, "that is another model"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its address space")
+def test_memory_that_runs_out_ends_a_request_and_not_the_engine(
+    spec: ModelSpec, new_link: NewLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")  # else there is address space in reserve
+    link = new_link()
+    engine = SharedEngine(replace(spec, window_tokens=128_000), link)
+    first = tokens([*engine.run(SHORT, never)])
+    status = link.status()
+    assert status is not None
+    process = psutil.Process(status.pid)
+    most = process.rlimit(psutil.RLIMIT_AS)[1]
+    process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + (16 << 20), most))
+    began = monotonic()
+    with pytest.raises(DoesNotFit, match="Memory ran out while the model was at work"):
+        [*engine.run(Request((tuple(range(120_000)), (5,))), lambda: monotonic() > began + 20)]
+    process.rlimit(psutil.RLIMIT_AS, (most, most))
+    assert tokens([*engine.run(SHORT, never)]) == first
+    after = link.status()
+    assert after is not None
+    assert after.pid == status.pid
 
 
 def test_errors_come_back_as_what_they_are(spec: ModelSpec, new_link: NewLink, tmp_path: Path) -> None:

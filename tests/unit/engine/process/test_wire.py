@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nemo_docs.engine import protocol
 from nemo_docs.engine.loading import ModelSpec
+from nemo_docs.engine.memory_plan import Item, MemoryPlan
 from nemo_docs.engine.process import wire
 
 ids = st.lists(st.integers(0, 131_071), max_size=5).map(tuple)
@@ -50,6 +51,34 @@ events = st.one_of(
 )
 def test_what_a_client_says_arrives_as_it_was(message: wire.FromClient) -> None:
     assert wire.decode(wire.encode(message), type(message)) == message
+
+
+plans = st.builds(
+    MemoryPlan,
+    *[st.text()] * 6,
+    *[st.integers()] * 2,
+    st.booleans(),
+    *[st.integers()] * 2,
+    st.lists(st.builds(Item, st.text(), st.integers()), max_size=3).map(tuple),
+    *[st.integers()] * 4,
+)
+
+
+@given(
+    st.builds(
+        wire.Status,
+        st.integers(),
+        numbers,
+        st.none() | specs,
+        st.text(),
+        st.text(),
+        st.none() | plans,
+        *[st.integers()] * 5,
+        *[numbers] * 2,
+    )
+)
+def test_how_the_engine_is_arrives_as_it_was(message: wire.Status) -> None:
+    assert wire.decode(wire.encode(message), wire.Status) == message
 
 
 @given(st.builds(wire.Happened, events))
