@@ -1,1 +1,1 @@
-"""Weights on disk: one protocol, three layouts (Mistral's own, Hugging Face's, GGUF)."""
+"""Weights on disk: one protocol, four layouts (Mistral's own, Hugging Face's, GGUF, and ours)."""
