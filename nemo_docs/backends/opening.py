@@ -31,7 +31,7 @@ def open_backend(
     Raises:
         ModelError: If the model is unknown, missing or damaged.
     """
-    files = open_model(settings.model, models)
+    files = open_model(settings.model, models, adapter=settings.adapter)
     spec = ModelSpec(
         path=str(files.path.absolute()),
         window_tokens=min(settings.window or files.effective_window_tokens, files.window_tokens),
@@ -39,6 +39,7 @@ def open_backend(
         precision=settings.precision,
         threads=settings.threads,
         kv_memory=settings.kv_memory,
+        adapter=str(files.adapter.path.absolute()) if files.adapter else "",
     )
     engine: TokenEngine
     if settings.in_process:

@@ -7,7 +7,7 @@ that it has is the one that is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.protocol import EngineEvent, Request, ScoreRequest
+    from nemo_docs.model.linear.base import LinearLoader
 
 OnLayer = Callable[[int, int], None]
 """Told of layers read and layers in all while weights are loaded; may raise to stop."""
@@ -38,12 +39,13 @@ class ModelSpec:
     """CPU threads; 0 lets torch decide."""
     kv_memory: int | None = None
     """Bytes for recent caches; None for a share of what is free."""
+    adapter: str = ""
+    """Folder or file of a LoRA adapter over the model, absolute; empty for none."""
 
     def serves(self, wanted: ModelSpec) -> bool:
         """Whether a model loaded for this can answer a request for `wanted`: a smaller window fits a larger plan."""
-        same = (self.path, self.device, self.precision, self.threads, self.kv_memory)
-        others = (wanted.path, wanted.device, wanted.precision, wanted.threads, wanted.kv_memory)
-        return same == others and wanted.window_tokens <= self.window_tokens
+        alike = replace(wanted, window_tokens=self.window_tokens)
+        return self == alike and wanted.window_tokens <= self.window_tokens
 
 
 class TokenEngine(Protocol):
@@ -81,9 +83,10 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.placing import place
     from nemo_docs.model.folder import ModelFiles
-    from nemo_docs.model.transformer import Transformer
+    from nemo_docs.model.linear.lora import AdaptedLoader
+    from nemo_docs.model.transformer import DenseLoader, Transformer
 
-    files = ModelFiles(Path(spec.path))
+    files = ModelFiles(Path(spec.path), adapter=Path(spec.adapter) if spec.adapter else None)
     if spec.threads:
         torch.set_num_threads(spec.threads)
     where = place(
@@ -92,8 +95,12 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
         device=spec.device,
         precision=spec.precision,
         kv_memory=spec.kv_memory,
+        adapter_parameters=files.adapter.n_parameters if files.adapter else 0,
     )
-    model = Transformer(files.weights, device=where.device, dtype=where.dtype, on_layer=on_layer)
+    linears: LinearLoader = DenseLoader(files.weights, where.device, where.dtype)
+    if files.adapter:
+        linears = AdaptedLoader(linears, files.adapter, device=where.device, dtype=where.dtype)
+    model = Transformer(files.weights, device=where.device, dtype=where.dtype, linears=linears, on_layer=on_layer)
     return Engine(
         model, window_tokens=files.window_tokens, chunk_tokens=where.chunk_tokens, pool_bytes=where.pool_bytes
     )

@@ -39,6 +39,7 @@ def place(
     device: str = "auto",
     precision: str = "auto",
     kv_memory: int | None = None,
+    adapter_parameters: int = 0,
 ) -> Placement:
     """Choose device and precision and check that the weights and the cache of one window fit.
 
@@ -48,6 +49,7 @@ def place(
         device: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
         precision: `auto`, `fp32` or `bf16`.
         kv_memory: Bytes for recent caches; None for a share of what is free.
+        adapter_parameters: Numbers of the LoRA adapter, which lie beside the weights.
 
     Raises:
         SettingsError: If this machine has no such device.
@@ -56,7 +58,7 @@ def place(
     where = choose_device(device)
     dtype = choose_dtype(where, precision)
     cache = window_tokens * config.kv_bytes_per_token(dtype.itemsize)
-    needed = config.n_parameters * dtype.itemsize + cache + MARGIN_BYTES
+    needed = (config.n_parameters + adapter_parameters) * dtype.itemsize + cache + MARGIN_BYTES
     free = free_bytes(where)
     if needed > free:
         raise DoesNotFit(

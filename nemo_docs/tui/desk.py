@@ -311,7 +311,8 @@ class Desk:
         from nemo_docs.answering.fit import Memory
         from nemo_docs.model.folder import open_model
 
-        model = open_model(self.configuration.settings.model, self.configuration.paths.models)
+        settings = self.configuration.settings
+        model = open_model(settings.model, self.configuration.paths.models, adapter=settings.adapter)
         parameters = model.config.n_parameters
         weights = model.entry.memory_bytes if model.entry else 2 * parameters
         element = max(1, round(weights / parameters))
