@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.protocol import EngineEvent, Request, ScoreRequest
+    from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.linear.base import LinearLoader
+    from nemo_docs.model.weights.random import RandomModel
 
 OnLayer = Callable[[int, int], None]
 """Told of layers read and layers in all while weights are loaded; may raise to stop."""
@@ -69,8 +71,15 @@ class TokenEngine(Protocol):
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""
 
 
-def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> Engine:
+def load_engine(
+    spec: ModelSpec, on_layer: OnLayer = lambda done, of: None, *, files: ModelFiles | RandomModel | None = None
+) -> Engine:
     """Load a model.
+
+    Args:
+        spec: Which, and how it is to be run.
+        on_layer: Told of progress.
+        files: The model, where it is not what `spec` has the path of.
 
     Raises:
         ModelError: If it is missing or damaged, or memory cannot hold it.
@@ -86,7 +95,7 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
     from nemo_docs.model.linear.lora import AdaptedLoader
     from nemo_docs.model.transformer import DenseLoader, Transformer
 
-    files = ModelFiles(Path(spec.path), adapter=Path(spec.adapter) if spec.adapter else None)
+    files = files or ModelFiles(Path(spec.path), adapter=Path(spec.adapter) if spec.adapter else None)
     if spec.threads:
         torch.set_num_threads(spec.threads)
     where = place(
