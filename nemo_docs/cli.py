@@ -39,6 +39,7 @@ _COMMANDS = {
     "ask": "ask:ask",
     "model": "models:model",
     "engine": "engine:engine",
+    "bench": "bench:bench",
     "doctor": "doctor:doctor",
     "config": "config:config",
 }

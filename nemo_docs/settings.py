@@ -55,7 +55,18 @@ KEYS = "keys"
 """The table of the file that gives actions other keys; `keys.<action>` is the name of one of its settings."""
 
 MODEL_SETTINGS = frozenset(
-    {"device", "engine_idle", "in_process", "kv", "kv_memory", "model", "models_folder", "precision", "threads"}
+    {
+        "adapter",
+        "device",
+        "engine_idle",
+        "in_process",
+        "kv",
+        "kv_memory",
+        "model",
+        "models_folder",
+        "precision",
+        "threads",
+    }
 )
 """Those that decide what answers: after a change the next question opens the model anew."""
 
@@ -73,6 +84,11 @@ class Settings:
     """What a user can choose. Every value has been checked; None stands for `auto`."""
 
     model: str = _setting("smollm2", Word("the name of a model, or the path of its folder"), "Model that answers.")
+    adapter: str = _setting(
+        "",
+        Word("the path of its folder or lora.safetensors, or empty", r"[^\x00-\x1f\x7f]*"),
+        "LoRA adapter over the model, as mistral-finetune writes it.",
+    )
     device: str = _setting(
         "auto", Word("auto, cpu, mps, cuda or cuda:N", r"auto|cpu|mps|cuda(:[0-9]{1,2})?"), "Where the model runs."
     )

@@ -38,8 +38,9 @@ class LocalBackend:
 
     @property
     def name(self) -> str:
-        """What the user calls the model."""
-        return self._files.name
+        """What the user calls the model, and the adapter over it."""
+        adapter = self._files.adapter
+        return f"{self._files.name} with {adapter.path}" if adapter else self._files.name
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -9,7 +9,8 @@ from nemo_docs.backends.local import LocalBackend
 from nemo_docs.backends.speed import Speed
 from nemo_docs.engine.in_process import InProcessEngine
 from nemo_docs.engine.loading import ModelSpec, TokenEngine, load_engine
-from nemo_docs.model.folder import open_model
+from nemo_docs.model.folder import ModelFiles, open_model
+from nemo_docs.model.weights.random import RandomModel
 from nemo_docs.settings import Settings
 
 
@@ -31,16 +32,9 @@ def open_backend(
     Raises:
         ModelError: If the model is unknown, missing or damaged.
     """
-    files = open_model(settings.model, models)
-    spec = ModelSpec(
-        path=str(files.path.absolute()),
-        window_tokens=min(settings.window or files.effective_window_tokens, files.window_tokens),
-        device=settings.device,
-        precision=settings.precision,
-        kv=settings.kv,
-        threads=settings.threads,
-        kv_memory=settings.kv_memory,
-    )
+    files = open_model(settings.model, models, adapter=settings.adapter)
+    window = min(settings.window or files.effective_window_tokens, files.window_tokens)
+    spec = model_spec(settings, files, window)
     engine: TokenEngine
     if settings.in_process:
         engine = InProcessEngine(lambda told: load_engine(spec, told), on_layer)
@@ -51,3 +45,17 @@ def open_backend(
         engine = SharedEngine(spec, Link(state, settings.engine_idle), on_layer)
     way = f"{files.name} on {settings.device} in {settings.precision}, KV in {settings.kv}"
     return LocalBackend(files, engine, Speed(state / "speeds.json", way), spec)
+
+
+def model_spec(settings: Settings, files: ModelFiles | RandomModel, window_tokens: int) -> ModelSpec:
+    """How the settings want a model to be run, for windows of so many tokens."""
+    return ModelSpec(
+        path=str(files.path.absolute()),
+        window_tokens=window_tokens,
+        device=settings.device,
+        precision=settings.precision,
+        kv=settings.kv,
+        threads=settings.threads,
+        kv_memory=settings.kv_memory,
+        adapter=str(files.adapter.path.absolute()) if files.adapter else "",
+    )

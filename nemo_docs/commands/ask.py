@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nemo_docs.backends.local import LocalBackend
     from nemo_docs.library.reader import LibraryReader
 
-_MODEL_OPTIONS = ("model", "device", "precision", "kv", "in_process")
+_MODEL_OPTIONS = ("model", "adapter", "device", "precision", "kv", "in_process")
 _ASK_OPTIONS = ("window", "budget", "language", "answer_tokens", "temperature", "top_p", "seed")
 
 

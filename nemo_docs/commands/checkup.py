@@ -237,8 +237,10 @@ def _models(configuration: Configuration) -> Iterator[Check]:
             yield Check(f"model {name}", Status.BROKEN, "a file is missing or is not what was fetched", hint)
             continue
         try:
-            opened = open_model(name, folder)
+            opened = open_model(name, folder, adapter=configuration.settings.adapter if name == chosen else "")
             detail = f"whole, {opened.config.n_parameters / 1e6:,.0f} million weights, {opened.template.name} prompts"
+            if opened.adapter:
+                detail += f", with the adapter {opened.adapter.path}"
             yield Check(f"model {name}", Status.OK, detail)
         except NemoDocsError as error:
             status = Status.BROKEN if name == chosen else Status.WARNING
@@ -261,6 +263,8 @@ def _engine(configuration: Configuration) -> tuple[Check, EngineStatus | None]:
             return broken, None
         return Check("engine", Status.OK, "not running; the next question starts it"), None
     holds = status.model.path if status.model else "no model"
+    if status.model and status.model.adapter:
+        holds += f" with {status.model.adapter}"
     return Check("engine", Status.OK, f"process {status.pid} holds {holds} in {size(status.memory_bytes)}"), status
 
 

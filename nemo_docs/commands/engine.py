@@ -42,7 +42,8 @@ def status(as_json: bool = False) -> None:
         click.echo("No model is loaded.")
     else:
         where = f"on {found.device} in {found.plan.way if found.plan else found.precision}"
-        click.echo(printable(f"{found.model.path} {where}, {found.cached_tokens:,} tokens cached."))
+        over = f" with {found.model.adapter}" if found.model.adapter else ""
+        click.echo(printable(f"{found.model.path}{over} {where}, {found.cached_tokens:,} tokens cached."))
     click.echo(f"{found.running} requests run, {found.waiting} wait; {found.connections - 1} other connections.")
     click.echo(f"Ends after {_duration(found.idle_s)} without a request: in {_duration(found.idle_left_s)}.")
 

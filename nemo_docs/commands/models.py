@@ -79,11 +79,18 @@ def pull(name: str, even_if_too_large: bool, again: bool, as_json: bool) -> None
     click.echo(printable(f"{name} is in {folder / name}"), err=True)
 
 
-@model.command(epilog=example("model add ~/models/my-finetune", "model add model.gguf --name mine"))
+@model.command(
+    epilog=example(
+        "model add ~/models/my-finetune",
+        "model add model.gguf --name mine",
+        "model add ~/models/nemo --adapter run/checkpoints/checkpoint_000300/consolidated --name legal",
+    )
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--name", help="What to call it; the file's or folder's own name if not given.")
 @click.option("--template", help="Prompt format to use in place of the one that its files name.")
-def add(path: Path, name: str | None, template: str | None) -> None:
+@click.option("--adapter", type=click.Path(), help="LoRA adapter over it: a folder that mistral-finetune has written.")
+def add(path: Path, name: str | None, template: str | None, adapter: str | None) -> None:
     """Give a name to a model that is at PATH.
 
     PATH is a folder in Mistral's or Hugging Face's layout, or a GGUF file. Its files stay where they are.
@@ -91,11 +98,13 @@ def add(path: Path, name: str | None, template: str | None) -> None:
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.inventory import add_model
 
-    path = expanded(str(path))
-    opened = ModelFiles(path, template=template)  # refused now rather than at the first question
+    path, over = expanded(str(path)), expanded(adapter) if adapter else None
+    opened = ModelFiles(path, template=template, adapter=over)  # refused now rather than at the first question
     chosen = name or path.stem.lower()
     about = f"{opened.config.n_parameters / 1e6:,.0f} million weights, {opened.template.name} prompts"
-    add_model(load().paths.models, chosen, path, template=template or "")
+    if opened.adapter:
+        about += f", an adapter of rank {opened.adapter.rank}"
+    add_model(load().paths.models, chosen, path, template=template or "", adapter=over)
     click.echo(printable(f"{chosen}: {about}. Use it with: nemo-docs model use {chosen}"), err=True)
 
 
@@ -134,12 +143,14 @@ def use(name: str) -> None:
 def show(name: str | None, as_json: bool) -> None:
     """Show a model: its files, shape, windows and licence.
 
-    Without NAME it is the one in use.
+    Without NAME it is the one in use, with the adapter over it.
     """
     from nemo_docs.model.folder import open_model
 
     configuration = load()
-    opened = open_model(name or configuration.settings.model, configuration.paths.models)
+    settings = configuration.settings
+    adapter = "" if name else settings.adapter  # the setting is about the model in use
+    opened = open_model(name or settings.model, configuration.paths.models, adapter=adapter)
     facts: dict[str, object] = {
         "name": opened.name,
         "path": str(opened.path),
@@ -149,6 +160,13 @@ def show(name: str | None, as_json: bool) -> None:
         "kv_bytes_per_token": opened.config.kv_bytes_per_token(2),
         **opened.config.as_dict(),
     }
+    if opened.adapter:
+        facts |= {
+            "adapter": str(opened.adapter.path),
+            "adapter_rank": opened.adapter.rank,
+            "adapter_scaling": opened.adapter.scaling,
+            "adapter_parameters": opened.adapter.n_parameters,
+        }
     if entry := opened.entry:
         facts |= {
             "title": entry.title,

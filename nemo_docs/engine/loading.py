@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.linear.base import LinearLoader
     from nemo_docs.model.transformer import Decoder, TensorSource, Transformer
+    from nemo_docs.model.weights.adapter import Adapter
+    from nemo_docs.model.weights.random import RandomModel
 
 OnLayer = Callable[[int, int], None]
 """Told of layers read and layers in all while weights are loaded; may raise to stop."""
@@ -48,6 +50,8 @@ class ModelSpec:
     """CPU threads; 0 lets torch decide."""
     kv_memory: int | None = None
     """Bytes for recent caches; None for a share of what is free."""
+    adapter: str = ""
+    """Folder or file of a LoRA adapter over the model, absolute; empty for none."""
 
     @property
     def wishes(self) -> Wishes:
@@ -84,15 +88,22 @@ class TokenEngine(Protocol):
         """What memory the loaded model takes; None before it is loaded. Loads nothing."""
 
 
-def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> Engine:
+def load_engine(
+    spec: ModelSpec, on_layer: OnLayer = lambda done, of: None, *, files: ModelFiles | RandomModel | None = None
+) -> Engine:
     """Plan memory, then load a model by that plan.
+
+    Args:
+        spec: Which, and how it is to be run.
+        on_layer: Told of progress.
+        files: The model, where it is not what `spec` has the path of.
 
     Raises:
         ModelError: If it is missing or damaged, or memory cannot hold it.
         SettingsError: If this machine has no such device, or it cannot do what is asked for.
     """
     try:
-        return _loaded(spec, on_layer)
+        return _loaded(spec, on_layer, files)
     except Exception as error:
         if not is_exhaustion(error):
             raise
@@ -100,10 +111,11 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
     raise ran_out("loaded")
 
 
-def size_of(files: ModelFiles) -> Size:
+def size_of(files: ModelFiles | RandomModel) -> Size:
     """What a plan of memory must know of a model. No torch is imported for it."""
     grids = getattr(files.weights, "grids", None)  # of a layout whose numbers may lie on a grid
-    return Size(files.config, files.window_tokens, stored(files.config, grids() if grids else {}))
+    adapted = files.adapter.n_parameters if files.adapter else 0
+    return Size(files.config, files.window_tokens, stored(files.config, grids() if grids else {}), adapted)
 
 
 def expected_plan(files: ModelFiles, spec: ModelSpec) -> MemoryPlan | None:
@@ -125,7 +137,7 @@ def expected_plan(files: ModelFiles, spec: ModelSpec) -> MemoryPlan | None:
         return None
 
 
-def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:
+def _loaded(spec: ModelSpec, on_layer: OnLayer, files: ModelFiles | RandomModel | None) -> Engine:
     from pathlib import Path
 
     import torch
@@ -133,7 +145,7 @@ def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:
     from nemo_docs.engine.placing import place
     from nemo_docs.model.folder import ModelFiles
 
-    files = ModelFiles(Path(spec.path))
+    files = files or ModelFiles(Path(spec.path), adapter=Path(spec.adapter) if spec.adapter else None)
     if spec.threads:
         torch.set_num_threads(spec.threads)
     plan = place(
@@ -142,11 +154,16 @@ def _loaded(spec: ModelSpec, on_layer: OnLayer) -> Engine:
         device=spec.device,
         wishes=spec.wishes,
     )
-    return engine_for(files.weights, plan, window_tokens=files.window_tokens, on_layer=on_layer)
+    return engine_for(files.weights, plan, window_tokens=files.window_tokens, adapter=files.adapter, on_layer=on_layer)
 
 
 def engine_for(
-    source: TensorSource, plan: MemoryPlan, *, window_tokens: int, on_layer: OnLayer = lambda done, of: None
+    source: TensorSource,
+    plan: MemoryPlan,
+    *,
+    window_tokens: int,
+    adapter: Adapter | None = None,
+    on_layer: OnLayer = lambda done, of: None,
 ) -> Engine:
     """Load weights as a plan of memory says.
 
@@ -154,6 +171,7 @@ def engine_for(
         source: Where they are read from.
         plan: Where they go, in which numbers, and what caches may take.
         window_tokens: The longest prompt and answer together.
+        adapter: What lies over the weights.
         on_layer: Told of progress; may raise to stop.
 
     Raises:
@@ -169,7 +187,7 @@ def engine_for(
         source,
         device=torch.device(plan.device),
         dtype=DTYPES[plan.arithmetic],
-        linears=_linears(source, plan),
+        linears=_linears(source, plan, adapter),
         on_layer=on_layer,
     )
     if model.device.type == "cpu":
@@ -183,7 +201,7 @@ def engine_for(
     )
 
 
-def _linears(source: TensorSource, plan: MemoryPlan) -> LinearLoader:
+def _linears(source: TensorSource, plan: MemoryPlan, adapter: Adapter | None) -> LinearLoader:
     """What makes the products in the precision of the plan, each where the plan has it.
 
     Raises:
@@ -194,6 +212,7 @@ def _linears(source: TensorSource, plan: MemoryPlan) -> LinearLoader:
     from nemo_docs.engine.placing import DTYPES
     from nemo_docs.model.linear.host import HostEmbedding
     from nemo_docs.model.linear.loading import linears_for
+    from nemo_docs.model.linear.lora import AdaptedLoader
 
     if plan.kv != "full":
         raise SettingsError(f"This version cannot load {plan.way}.", hint="Use --kv full, if memory holds that.")
@@ -207,7 +226,12 @@ def _linears(source: TensorSource, plan: MemoryPlan) -> LinearLoader:
             keep_dense=plan.keeps_dense,
         )
 
-    return loader(plan.device) if plan.embedding == "device" else HostEmbedding(loader(plan.device), loader("cpu"))
+    linears = loader(plan.device)
+    if plan.embedding == "host":
+        linears = HostEmbedding(linears, loader("cpu"))
+    if adapter is None:
+        return linears
+    return AdaptedLoader(linears, adapter, device=torch.device(plan.device), dtype=DTYPES[plan.arithmetic])
 
 
 def _cpu_decoder(model: Transformer) -> Decoder | None:

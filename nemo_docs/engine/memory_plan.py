@@ -64,6 +64,8 @@ class Size:
     """The longest that the model was made for."""
     stored: Stored | None = None
     """What it takes on the grid of its own file, if that has one."""
+    adapter_parameters: int = 0
+    """Numbers of the LoRA adapter over it, which lie beside its weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,8 @@ def _way(size: Size, device: Device, window_tokens: int, wishes: Wishes, form: t
         layers = footprint.layers_bytes(c, precision)
         embedding = footprint.table_bytes(c, precision, element)
         output = 0 if c.tied else embedding
-    weights = layers + output + footprint.norm_bytes(c, element) + (embedding if home == "device" else 0)
+    weights = layers + output + footprint.norm_bytes(c, element) + size.adapter_parameters * element
+    weights += embedding if home == "device" else 0
     cache = footprint.kv_bytes(c, kv, window_tokens, element)
     # A layer's products and its attention come one after the other; what holds more counts.
     in_layer = max(

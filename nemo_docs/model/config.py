@@ -53,3 +53,18 @@ class ModelConfig:
     def as_dict(self) -> dict[str, int | float | bool]:
         """Plain data, for headers and messages."""
         return asdict(self)
+
+
+NEMO = ModelConfig(
+    dim=5120,
+    n_layers=40,
+    head_dim=128,
+    hidden_dim=14336,
+    n_heads=32,
+    n_kv_heads=8,
+    norm_eps=1e-5,
+    vocab_size=131072,
+    rope_theta=1_000_000.0,
+    tied=False,
+)
+"""Mistral NeMo 12B, Base and Instruct."""

@@ -7,6 +7,7 @@ that the side that only computes never loads a tokenizer.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from functools import cached_property
@@ -22,6 +23,7 @@ from nemo_docs.model.tokenizers.base import Tokenizer
 from nemo_docs.model.tokenizers.bytelevel import TOKENIZER_CONFIG, ByteLevelTokenizer
 from nemo_docs.model.tokenizers.from_gguf import gguf_tokenizer
 from nemo_docs.model.tokenizers.tekken import TEKKEN, TekkenTokenizer
+from nemo_docs.model.weights.adapter import Adapter
 from nemo_docs.model.weights.base import WeightSource
 from nemo_docs.model.weights.fields import integer, read_json
 from nemo_docs.model.weights.fingerprint import FingerprintCache
@@ -41,13 +43,20 @@ class ModelFiles:
         path: The folder or GGUF file.
         weights: Its weights; nothing is loaded yet.
         config: Its shape.
+        adapter: The LoRA adapter over its weights, or None.
         entry: Its entry in the catalogue, or None.
         window_tokens: Longest prompt and answer together.
         effective_window_tokens: Longest prompt that it reads well.
     """
 
     def __init__(
-        self, path: Path, *, name: str = "", template: str | None = None, cache_dir: Path | None = None
+        self,
+        path: Path,
+        *,
+        name: str = "",
+        template: str | None = None,
+        adapter: Path | None = None,
+        cache_dir: Path | None = None,
     ) -> None:
         """Open the folder or GGUF file at `path`.
 
@@ -55,15 +64,18 @@ class ModelFiles:
             path: A folder in Mistral's layout, Hugging Face's or our own, or a GGUF file.
             name: What to call it; the path, if not given.
             template: Prompt format to use in place of the one that the files or the catalogue name.
+            adapter: Folder or `lora.safetensors` of a LoRA adapter to put over the weights.
             cache_dir: Where digests of weight files are remembered; None to compute them each time.
 
         Raises:
-            WeightsMissing: If there are no weights of a known layout.
-            WeightsCorrupt: If there are, and they cannot be read.
+            WeightsMissing: If there are no weights, or no adapter, of a known layout.
+            WeightsCorrupt: If there are, and they cannot be read, or the adapter is for another model.
         """
         self.path, self.name, self._template_name = path, name or str(path), template
-        self.weights: WeightSource = _open_weights(path, FingerprintCache(cache_dir) if cache_dir else None)
+        cache = FingerprintCache(cache_dir) if cache_dir else None
+        self.weights: WeightSource = _open_weights(path, cache)
         self.config: ModelConfig = self.weights.config
+        self.adapter: Adapter | None = Adapter(adapter, self.config, cache=cache) if adapter else None
         self.entry: Entry | None = _entry_of(path)
         self.window_tokens: int = self.entry.window_tokens if self.entry else self._stated_window()
         self.effective_window_tokens: int = (
@@ -95,6 +107,13 @@ class ModelFiles:
         found, system = ("v3-tekken", "") if self._has_tekken() else recognise(self._chat_template())
         name = self._template_name or (self.entry.template if self.entry else found)
         return template_for(name, self.tokenizer, system=system)
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over all that the model's numbers come from: the content of its weights, and the adapter."""
+        weights = self.weights.fingerprint()
+        if self.adapter is None:
+            return weights
+        return hashlib.sha256(f"{weights} {self.adapter.fingerprint()}".encode()).hexdigest()
 
     def _has_tekken(self) -> bool:
         return (self.path / TEKKEN).is_file()
@@ -132,7 +151,12 @@ class ModelFiles:
 
 
 def open_model(
-    path_or_name: str | Path, models_dir: Path, *, template: str | None = None, cache_dir: Path | None = None
+    path_or_name: str | Path,
+    models_dir: Path,
+    *,
+    template: str | None = None,
+    adapter: str = "",
+    cache_dir: Path | None = None,
 ) -> ModelFiles:
     """Open a model by its name in the catalogue, by a name that the user added, or by its path.
 
@@ -140,29 +164,32 @@ def open_model(
         path_or_name: Which model.
         models_dir: Where models are kept.
         template: Prompt format to use in place of the model's own.
+        adapter: Path of a LoRA adapter to put over it, in place of the one that it was added with; empty for none.
         cache_dir: Where digests of weight files are remembered; `models_dir`, if not given.
 
     Raises:
         UnknownModel: If it is no known name and no existing path.
-        WeightsMissing: If the name is known and its files are not there.
+        WeightsMissing: If the name is known and its files are not there, or the adapter's are not.
         WeightsCorrupt: If the files cannot be read.
         SettingsError: If `models.toml` cannot be read.
     """
     text, cache_dir = str(path_or_name), cache_dir or models_dir
+    over = expanded(adapter).absolute() if adapter else None
     added = added_models(models_dir)
     if text in added:
         model = added[text]
-        return ModelFiles(model.path, name=text, template=template or model.template or None, cache_dir=cache_dir)
+        template = template or model.template or None
+        return ModelFiles(model.path, name=text, template=template, adapter=over or model.adapter, cache_dir=cache_dir)
     if text in CATALOGUE:
         folder = models_dir / text
         if not (folder / MANIFEST).is_file():
             raise WeightsMissing(
                 f"The model {text} is not on this machine.", hint=f"Fetch it with: nemo-docs model pull {text}"
             )
-        return ModelFiles(folder, name=text, template=template, cache_dir=cache_dir)
+        return ModelFiles(folder, name=text, template=template, adapter=over, cache_dir=cache_dir)
     path = expanded(text)
     if os.path.exists(path):  # unlike Path.exists, False for a name that no file can have
-        return ModelFiles(path, template=template, cache_dir=cache_dir)
+        return ModelFiles(path, template=template, adapter=over, cache_dir=cache_dir)
     if isinstance(path_or_name, Path) or path.name != text:
         raise WeightsMissing(
             f"{path}: there is no such file or folder.", hint="nemo-docs model list shows what there is."

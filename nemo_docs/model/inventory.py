@@ -1,7 +1,7 @@
 """Which models are on this machine: those that were fetched, and those that a user keeps elsewhere.
 
-Added models are recorded as name, path and prompt format in `models.toml`, a file that may be edited by hand; their
-weights stay where they are. Nothing here imports torch, so a list costs nothing.
+Added models are recorded as name, path, prompt format and adapter in `models.toml`, a file that may be edited by hand;
+their weights stay where they are. Nothing here imports torch, so a list costs nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class Added:
     """Its folder or GGUF file."""
     template: str
     """Prompt format that the user named; empty to take the model's own."""
+    adapter: Path | None = None
+    """Folder or file of the LoRA adapter over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,22 @@ def added_models(models_dir: Path) -> dict[str, Added]:
     file = models_dir / REGISTRY
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8")).get("added", {})
-        return {name: Added(Path(row["path"]), str(row.get("template", ""))) for name, row in table.items()}
+        return {
+            name: Added(
+                path=Path(row["path"]),
+                template=str(row.get("template", "")),
+                adapter=Path(row["adapter"]) if "adapter" in row else None,
+            )
+            for name, row in table.items()
+        }
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"{file}: cannot be read ({error!r}).", hint="Mend it by hand, or delete it.") from None
 
 
-def add_model(models_dir: Path, name: str, path: Path, *, template: str = "") -> None:
-    """Record a model that stays where it is.
+def add_model(models_dir: Path, name: str, path: Path, *, template: str = "", adapter: Path | None = None) -> None:
+    """Record a model that stays where it is, and the LoRA adapter over it if there is one.
 
     Raises:
         SettingsError: If the name is the catalogue's or no name, or `models.toml` cannot be read or written.
@@ -96,6 +105,8 @@ def add_model(models_dir: Path, name: str, path: Path, *, template: str = "") ->
     document = tomlkit.parse(file.read_text(encoding="utf-8")) if file.is_file() else tomlkit.document()
     row = tomlkit.table()
     row.update({"path": str(path.resolve()), **({"template": template} if template else {})})
+    if adapter is not None:
+        row["adapter"] = str(adapter.resolve())
     document.setdefault("added", tomlkit.table(is_super_table=True))[name] = row
     _write(file, tomlkit.dumps(document))
 

@@ -147,6 +147,12 @@ class Transformer:
         c = self.config
         return KVLayout(c.n_layers, c.n_kv_heads, c.head_dim, self.dtype, self.device)
 
+    @property
+    def streamed_bytes(self) -> int:
+        """Weights that one token's pass reads: all but the embedding, of which it needs a row."""
+        products = [each for block in self.blocks for each in (block.wqkv, block.wo, block.w13, block.w2)]
+        return sum(product.n_bytes for product in (*products, self.output))
+
     @torch.inference_mode()
     def forward(
         self,

@@ -1,32 +1,20 @@
-"""Random weights in NeMo's shape, drawn where they live, and the same tensors as transformers holds them.
+"""The product's random weights in NeMo's shape, and the same tensors as transformers holds them.
 
-Speed and agreement of two programs do not depend on what the weights say, as long as activations keep the size that
-they have in a trained model: matrices are scaled by the root of their width, norms are near one.
+Agreement of two programs, like their speed, does not depend on what the weights say.
 """
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nemo_docs.model.config import ModelConfig
-from nemo_docs.model.weights.base import expected_shapes
+from nemo_docs.model.config import NEMO, ModelConfig
+from nemo_docs.model.weights.random import RandomWeights
 
-NEMO = ModelConfig(
-    dim=5120,
-    n_layers=40,
-    head_dim=128,
-    hidden_dim=14336,
-    n_heads=32,
-    n_kv_heads=8,
-    norm_eps=1e-5,
-    vocab_size=131072,
-    rope_theta=1_000_000.0,
-    tied=False,
-)
+__all__ = ["NEMO", "NEMO_PARAMETERS", "TINY", "RandomWeights", "as_transformers"]
+
 NEMO_PARAMETERS = 12_247_782_400
 TINY = ModelConfig(
     dim=80,
@@ -40,21 +28,6 @@ TINY = ModelConfig(
     rope_theta=1_000_000.0,
     tied=False,
 )
-
-
-class RandomWeights:
-    """Weights of a shape, each drawn from a seed that is its name."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        self.config = config
-        self.shapes = expected_shapes(config)
-
-    def load(self, name: str, *, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """One tensor in the native layout; the same numbers each time on one kind of device."""
-        generator = torch.Generator(device).manual_seed(zlib.crc32(name.encode()))
-        shape = self.shapes[name]
-        drawn = torch.randn(shape, generator=generator, device=device, dtype=torch.bfloat16)
-        return (1 + 0.1 * drawn if len(shape) == 1 else drawn * shape[-1] ** -0.5).to(dtype)
 
 
 def as_transformers(weights: RandomWeights, *, device: torch.device, dtype: torch.dtype) -> Any:

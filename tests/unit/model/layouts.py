@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from nemo_docs.model.config import ModelConfig
+from nemo_docs.model.weights.base import expected_shapes
 
 Tensors = dict[str, torch.Tensor]
 Layouts = dict[str, Path]
@@ -22,6 +23,31 @@ def write_native(folder: Path, config: ModelConfig, tensors: Tensors) -> Path:
     del params["tied"]
     (folder / "params.json").write_text(json.dumps(params))
     save_file(tensors, folder / "consolidated.safetensors")
+    return folder
+
+
+def write_adapter(
+    folder: Path,
+    config: ModelConfig,
+    names: Iterable[str],
+    *,
+    rank: int = 4,
+    scaling: float = 2.0,
+    zero: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> Path:
+    """What mistral-finetune leaves in a `consolidated` folder; `names` are native, without `.weight`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator, shapes, tensors = torch.Generator().manual_seed(rank), expected_shapes(config), {}
+    for name in names:
+        rows, columns = shapes[f"{name}.weight"]
+        a = torch.randn((rank, columns), generator=generator) * columns**-0.5
+        b = torch.zeros(rows, rank) if zero else torch.randn((rows, rank), generator=generator) * 0.2
+        tensors |= {f"{name}.lora_A.weight": a.to(dtype), f"{name}.lora_B.weight": b.to(dtype)}
+    save_file(tensors, folder / "lora.safetensors")
+    params = {key: value for key, value in config.as_dict().items() if key != "tied"}
+    lora = {"enable": True, "rank": rank, "dropout": 0.0, "scaling": scaling}
+    (folder / "params.json").write_text(json.dumps({**params, "lora": lora, "moe": None}, indent=4))
     return folder
 
 
