@@ -172,31 +172,34 @@ def text(files: ModelFiles) -> list[int]:
     return files.tokenizer.encode("\n\n".join(p["context"] for article in articles for p in article["paragraphs"]))
 
 
-def compare(models: Mapping[str, Transformer], windows: Sequence[Sequence[int]]) -> dict[str, dict[str, float]]:
-    """Perplexity of each, and its divergence from the first, all chunk by chunk beside each other."""
-    loss, divergence, predicted, seen = dict.fromkeys(models, 0.0), dict.fromkeys(models, 0.0), 0, 0
-    for window in windows:
-        caches = {name: KVCache(model.kv_layout, len(window)) for name, model in models.items()}
-        for start in range(0, len(window), CHUNK):
-            ids, targets = window[start : start + CHUNK], torch.tensor(window[start + 1 : start + CHUNK + 1])
-            truth = torch.empty(0)
-            for name, model in models.items():
-                logits = model.forward(ids, caches[name], rows=slice(None))
-                caches[name].commit(ids, ends_chunk=True)
-                chances = logits.log_softmax(-1)  # [T, V]
-                truth = truth if len(truth) else chances
-                divergence[name] += float(F.kl_div(chances, truth, reduction="sum", log_target=True))
-                loss[name] += float(F.nll_loss(chances[: len(targets)], targets, reduction="sum"))
-            predicted, seen = predicted + len(targets), seen + len(ids)
-    base = loss[next(iter(models))] / predicted
-    return {
-        name: {
-            "perplexity": round(math.exp(loss[name] / predicted), 4),
-            "against_reference": round(math.exp(loss[name] / predicted - base) - 1, 5),
-            "divergence": round(divergence[name] / seen, 6),
+def compare(
+    models: Mapping[str, Callable[[], Transformer]], windows: Sequence[Sequence[int]]
+) -> dict[str, dict[str, float]]:
+    """Perplexity of each, and its divergence from the first; one at a time, the first one's chances are kept."""
+    truths: list[Tensor] = []  # fp32 [T, V] of every chunk: 400 MB a window
+    found: dict[str, dict[str, float]] = {}
+    base = 0.0
+    for name, make in models.items():
+        model, loss, divergence, predicted, chunk = make(), 0.0, 0.0, 0, 0
+        for window in windows:
+            cache = KVCache(model.kv_layout, len(window))
+            for start in range(0, len(window), CHUNK):
+                ids, targets = window[start : start + CHUNK], torch.tensor(window[start + 1 : start + CHUNK + 1])
+                chances = model.forward(ids, cache, rows=slice(None)).log_softmax(-1)  # [T, V]
+                cache.commit(ids, ends_chunk=True)
+                if not found:
+                    truths.append(chances)
+                divergence += float(F.kl_div(chances, truths[chunk], reduction="sum", log_target=True))
+                loss += float(F.nll_loss(chances[: len(targets)], targets, reduction="sum"))
+                predicted, chunk = predicted + len(targets), chunk + 1
+        base = base or loss / predicted
+        found[name] = {
+            "perplexity": round(math.exp(loss / predicted), 4),
+            "against_reference": round(math.exp(loss / predicted - base) - 1, 5),
+            "divergence": round(divergence / (WINDOW * len(windows)), 6),
         }
-        for name in models
-    }
+        print(name, found[name], file=sys.stderr, flush=True)
+    return found
 
 
 def precisions(files: ModelFiles, gguf: Path | None) -> dict[str, Callable[[], Transformer]]:
@@ -289,8 +292,9 @@ def layers(rows: int, tokens: int) -> dict[str, dict[str, float]]:
             codes = quantise_activations(x)
             both = codes.dense(torch.float32) @ fp8.dense(torch.float32).t()
             row["fp8 weights and activations"] = round(float((both - exact).norm() / exact.norm()), 5)
-            row["fast accumulation alone"] = fast_accumulation(codes.codes[:64], fp8.codes[:64])
+            row["fast accumulation alone"] = fast_accumulation(codes.codes[:32], fp8.codes[:32])
             found[f"{name}, slope {-knows}"] = row
+            print(name, -knows, row, file=sys.stderr, flush=True)
     return found
 
 
@@ -334,9 +338,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         made = methods(source, calibration)
         if not arguments.only or "slope" in arguments.only:
             extra["slope"] = round(calibration().slope(), 3)
-    wanted = [name for name in made if not arguments.only or name in arguments.only.split(";")]
-    models = {"fp32": Transformer(source, device=CPU, dtype=torch.float32)}
-    models |= {name: made[name]() for name in wanted}
+    models = {"fp32": lambda: Transformer(source, device=CPU, dtype=torch.float32)}
+    models |= {name: make for name, make in made.items() if not arguments.only or name in arguments.only.split(";")}
     return {"tokens": WINDOW * len(windows), **extra, "found": compare(models, windows)}
 
 
@@ -347,12 +350,10 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=4, help="of 2,048 tokens")
     parser.add_argument("--only", default="", help="names, with semicolons between")
     parser.add_argument("--gguf", type=Path, help="the file that the default was converted from")
-    parser.add_argument("--rows", type=int, default=256, help="of each layer's matrix")
+    parser.add_argument("--rows", type=int, default=128, help="of each layer's matrix")
     parser.add_argument("--tokens", type=int, default=2048, help="inputs that calibrated methods are told")
     arguments = parser.parse_args()
     found = measured(arguments)
-    for name, row in (found.get("found") or found["errors"]).items():
-        print(f"{name:32}" + "  ".join(f"{key} {value:.5f}" for key, value in row.items()), file=sys.stderr)
     missed = [
         name
         for name, bar in BARS.items()

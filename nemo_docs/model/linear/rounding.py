@@ -65,7 +65,7 @@ def _by_rows(weight: Tensor, rounded: Callable[[Tensor], Grid]) -> Grid:
         if whole is None:
             whole = _room_for(piece, rows)
         whole.codes[part], whole.scales[part] = piece.codes, piece.scales
-        if whole.minimums is not None:
+        if whole.minimums is not None and piece.minimums is not None:
             whole.minimums[part] = piece.minimums
     assert whole is not None, "a matrix has rows"
     if not all(part.isfinite().all() for part in (whole.scales, whole.minimums) if part is not None):
