@@ -1,10 +1,10 @@
 """Columns brought to one size before they are rounded, and the product that undoes it in its input.
 
-A group of 32 columns shares a scale, so small columns are rounded as coarsely as the largest beside them. In trained
-models that is the wrong way round: a column is small where its input is large. So every column is divided by its own
-size, found by balancing rows and columns in turn (a row's size must not count as its columns'), and the input is
-multiplied by it: (W / t)(t x) = W x. This halves the divergence from the exact model that four bits cost, and knows of
-no text; it costs one multiplication a column and token.
+A group of 32 columns shares a scale, so a column that stands out makes the 31 beside it coarse, and a small column that
+meets a large input is rounded as coarsely as the rest. So every column is divided by its own size, found by balancing
+rows and columns in turn (a row's size must not count as its columns'), and the input is multiplied by it:
+(W / t)(t x) = W x. It knows of no text. The price is one multiplication a column and token. What it brings is measured
+in `tests/benchmarks/NOTES.md`: on the embedded default it takes half off the divergence that four bits cost.
 
 Source: SINQ, arXiv:2509.22944, which balances standard deviations with clipped steps; plain alternation over mean
 squares is Sinkhorn and Knopp (1967) on the squared matrix.

@@ -1,7 +1,7 @@
 """Weights in fewer bits than their files have, made one product at a time while the model is read.
 
 So memory peaks near the final size: beside what is finished there are the matrices of one product. The embedding and
-the output layer are handled apart, because every token meets them: see `_table`.
+the output layer are handled apart, because every token meets them: see `table`.
 """
 
 from __future__ import annotations
