@@ -62,7 +62,7 @@ def _checked(kind: Kind, value: str) -> Any:
     callback=_seconds,
     help="What measuring may take once the model is loaded; what would take longer is left out.",
 )
-@setting_options("model", "adapter", "device", "precision", "threads")
+@setting_options("model", "adapter", "device", "precision", "kv", "threads")
 @json_option
 def bench(
     random_weights: str | None, lengths: tuple[int, ...], seconds: float, as_json: bool, **options: object

@@ -175,7 +175,7 @@ def engine_for(
         on_layer: Told of progress; may raise to stop.
 
     Raises:
-        SettingsError: If this version cannot load that precision, or keep a cache in that form.
+        SettingsError: If this version cannot keep a cache in that form.
     """
     import torch
 
@@ -205,7 +205,7 @@ def _linears(source: TensorSource, plan: MemoryPlan, adapter: Adapter | None) ->
     """What makes the products in the precision of the plan, each where the plan has it.
 
     Raises:
-        SettingsError: If this version cannot load that precision, or keep a cache in that form.
+        SettingsError: If this version cannot keep a cache in that form.
     """
     import torch
 

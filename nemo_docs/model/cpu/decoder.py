@@ -19,9 +19,9 @@ from nemo_docs.kv.cache import KVCache, Past
 from nemo_docs.model.cpu.attention import WIDTH, attend, merged
 from nemo_docs.model.cpu.compiler import NUMBA_NUM_THREADS, set_num_threads
 from nemo_docs.model.cpu.elementwise import add_and_norm, gated, rotate
-from nemo_docs.model.cpu.linear import packed_parts
-from nemo_docs.model.cpu.packing import PackedGrid
+from nemo_docs.model.cpu.linear import PackedProduct, packed_product
 from nemo_docs.model.cpu.products import MOST_TOKENS, multiply
+from nemo_docs.model.linear.base import Linear
 from nemo_docs.model.transformer import Block, Transformer
 
 Floats = NDArray[np.float32]
@@ -41,7 +41,7 @@ class CpuDecoder:
         self._model = model
         self._layers = [_Layer(block) for block in model.blocks]
         self._norm = model.norm.float().numpy()  # [dim]
-        self._output = packed_parts(model.output)
+        self._output = _packed(model.output)
 
     @staticmethod
     def suits(model: Transformer) -> bool:
@@ -49,7 +49,7 @@ class CpuDecoder:
         c = model.config
         products = [p for b in model.blocks for p in (b.wqkv, b.wo, b.w13, b.w2)]
         return (
-            all(packed_parts(product) for product in (model.output, *products))
+            all(packed_product(product) for product in (model.output, *products))
             and c.head_dim % WIDTH == 0
             and c.hidden_dim % WIDTH == 0
         )
@@ -106,15 +106,23 @@ class _Layer:
     def __init__(self, block: Block) -> None:
         self.attention_norm = block.attention_norm.float().numpy()
         self.ffn_norm = block.ffn_norm.float().numpy()
-        self.wqkv, self.wo = packed_parts(block.wqkv), packed_parts(block.wo)
-        self.w13, self.w2 = packed_parts(block.w13), packed_parts(block.w2)
+        self.wqkv, self.wo = _packed(block.wqkv), _packed(block.wo)
+        self.w13, self.w2 = _packed(block.w13), _packed(block.w2)
 
 
-def _multiply(parts: tuple[PackedGrid, ...], x: Floats) -> Floats:
+def _packed(linear: Linear) -> PackedProduct:
+    found = packed_product(linear)
+    assert found is not None, "`CpuDecoder.suits` was asked"
+    return found
+
+
+def _multiply(product: PackedProduct, x: Floats) -> Floats:
     """Shapes: x [T, in] -> [T, out]."""
-    if len(parts) == 1:
-        return multiply(parts[0], x)
-    return np.concatenate([multiply(part, x) for part in parts], axis=1)
+    if product.sizes is not None:
+        x = x * product.sizes
+    if len(product.parts) == 1:
+        return multiply(product.parts[0], x)
+    return np.concatenate([multiply(part, x) for part in product.parts], axis=1)
 
 
 def _array(part: Tensor) -> NDArray[np.generic]:

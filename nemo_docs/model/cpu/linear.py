@@ -7,14 +7,18 @@ each chunk, because there the processor's matrix instructions count and not the 
 from __future__ import annotations
 
 from itertools import chain
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from nemo_docs.model.cpu.packing import PackedGrid, pack, packed_rows
 from nemo_docs.model.cpu.products import MOST_TOKENS, multiply
 from nemo_docs.model.cpu.unpacking import dense
+from nemo_docs.model.linear.balance import Balanced
 from nemo_docs.model.linear.base import Linear
 from nemo_docs.model.linear.concatenated import Concatenated
 from nemo_docs.model.linear.grouped import Grid
@@ -50,15 +54,28 @@ class PackedGrouped:
         return packed_rows(self.packed, ids.numpy()).dense(dtype)
 
 
-def packed_parts(linear: Linear) -> tuple[PackedGrid, ...]:
-    """The packed grids whose results, side by side, are those of a product; none if it has other parts."""
+class PackedProduct(NamedTuple):
+    """A product as packed grids."""
+
+    parts: tuple[PackedGrid, ...]
+    """Their results, side by side, are the product's."""
+    sizes: NDArray[np.float32] | None
+    """What the input is multiplied by before. [in]"""
+
+
+def packed_product(linear: Linear) -> PackedProduct | None:
+    """A product as packed grids; None if it has other parts."""
     match linear:
         case PackedGrouped():
-            return (linear.packed,)
+            return PackedProduct((linear.packed,), None)
         case WithDense():
-            return packed_parts(linear.stored)
+            return packed_product(linear.stored)
+        case Balanced():
+            inner = packed_product(linear.inner)
+            return inner and PackedProduct(inner.parts, linear.sizes.float().numpy())
         case Concatenated():
-            parts = [packed_parts(part) for part in linear.parts]
-            return tuple(chain.from_iterable(parts)) if all(parts) else ()
+            found = [packed_product(part) for part in linear.parts]
+            parts = [part.parts for part in found if part is not None and part.sizes is None]
+            return PackedProduct(tuple(chain.from_iterable(parts)), None) if len(parts) == len(found) else None
         case _:
-            return ()
+            return None

@@ -1,8 +1,8 @@
 """From a precision's name to the products of a model.
 
 `fp32` and `bf16` are dense. `file` keeps each weight as its file does: what lies on a grid stays there, the rest is
-dense. The plain product with a grid unpacks it at every call; where the dense weights cost little beside what is free,
-the caller has them kept as well, and the product is as fast as a dense one.
+dense. `fp8`, `int8` and `int4` are made on load. A product with a grid unpacks it for many tokens; where the dense
+weights cost little beside what is free, the caller has them kept as well, and that product is as fast as a dense one.
 
 Weights are read one tensor at a time, so memory peaks near the final size.
 """
@@ -20,6 +20,7 @@ from nemo_docs.errors import SettingsError
 from nemo_docs.model.linear.base import Dense, Linear, LinearLoader
 from nemo_docs.model.linear.concatenated import Concatenated
 from nemo_docs.model.linear.grouped import Grid, Grouped, stacked
+from nemo_docs.model.linear.on_load import Fp8Loader, Int4Loader, Int8Loader
 from nemo_docs.model.linear.with_dense import WithDense
 from nemo_docs.model.transformer import DenseLoader, TensorSource
 from nemo_docs.model.weights.base import GridSource, expected_shapes
@@ -28,6 +29,8 @@ DENSE = ("fp32", "bf16")
 """Precisions in which weights are what activations are."""
 FILE = "file"
 """The precision of the file itself."""
+ON_LOAD = ("fp8", "int8", "int4")
+"""Precisions into which weights are rounded while they are read."""
 
 
 def linears_for(
@@ -39,7 +42,7 @@ def linears_for(
         source: Where weights are read from.
         device: Where they go.
         dtype: Of activations, and of weights that are dense.
-        precision: `fp32`, `bf16` or `file`.
+        precision: `fp32`, `bf16`, `file`, `fp8`, `int8` or `int4`.
         keep_dense: Keep what lies on a grid dense as well.
 
     Raises:
@@ -49,8 +52,14 @@ def linears_for(
         return DenseLoader(source, device, dtype)
     if precision == FILE:
         return FileLoader(source, device, dtype, keep_dense=keep_dense)
+    if precision in ON_LOAD:
+        if precision == "fp8":
+            return Fp8Loader(source, device, dtype, grid_product(device))
+        rounding = Int8Loader if precision == "int8" else Int4Loader
+        return rounding(source, device, dtype, grid_product(device))
     raise SettingsError(
-        f"Weights cannot be kept in the precision {precision!r}.", hint=f"There are {', '.join((*DENSE, FILE))}."
+        f"Weights cannot be kept in the precision {precision!r}.",
+        hint=f"There are {', '.join((*DENSE, FILE, *ON_LOAD))}.",
     )
 
 
