@@ -60,7 +60,9 @@ class Program:
         sampling: Sampling,
         between_layers: Callable[[], None],
     ) -> None:
-        self._model, self._cache, self._logits = model, cache, logits
+        self._model, self._logits = model, logits
+        self.cache = cache
+        """What was written and fed, behind the prompt."""
         self._sampler = Sampler(sampling)
         self._between_layers = between_layers
         self.waiting: list[int] = []
@@ -80,11 +82,11 @@ class Program:
 
     def feed(self) -> None:
         """Run the tokens that wait through the model."""
-        self.fed(self._model.forward(self.waiting, self._cache, between_layers=self._between_layers)[-1])
+        self.fed(self._model.forward(self.waiting, self.cache, between_layers=self._between_layers)[-1])
 
     def fed(self, logits: Tensor) -> None:
         """The tokens that wait went through the model: count them. Shapes: logits behind the last of them, fp32 [V]."""
-        self._cache.commit(self.waiting, ends_chunk=False)
+        self.cache.commit(self.waiting, ends_chunk=False)
         self.waiting = []
         self._logits = logits
 
@@ -161,7 +163,7 @@ class Program:
         """Mean log-probability a token of what may be written next. Shapes: first [V], log-probabilities."""
         total, rest = float(first[ids[0]]), len(ids) - 1
         if rest:
-            total += rest * log_likelihoods(self._model, self._cache, [ids], rest, self._between_layers)[0]
+            total += rest * log_likelihoods(self._model, self.cache, [ids], rest, self._between_layers)[0]
         return total / len(ids)
 
     def _write(self, ids: Sequence[int]) -> None:
