@@ -125,10 +125,7 @@ def likelihoods(arguments: argparse.Namespace) -> Row:
             for name, windows in ways(texts, gold, data.preamble).items():
                 found[name].append(-likelihood(engine, gold, windows))
         print(f"{len(tokens)} documents, {perf_counter() - began:.0f} s", file=sys.stderr)
-    for name, values in found.items():
-        apart = [value - one for value, one in zip(values, found["one prompt"], strict=True)]
-        error = statistics.stdev(apart) / math.sqrt(len(apart))
-        print(f"{name:28}{statistics.fmean(values):8.3f}   beside one prompt +- {error:.3f}", file=sys.stderr)
+        say(found)
     return {
         "benchmark": "joined",
         "model": configuration.settings.model,
@@ -140,6 +137,15 @@ def likelihoods(arguments: argparse.Namespace) -> Row:
         "seconds": round(perf_counter() - began),
         "machine": processor(),
     }
+
+
+def say(found: dict[str, list[float]]) -> None:
+    """The means so far, each with the standard error of its distance from one prompt."""
+    for name, values in found.items():
+        apart = [value - one for value, one in zip(values, found["one prompt"], strict=True)]
+        error = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else math.nan
+        mean, distance = statistics.fmean(values), statistics.fmean(apart)
+        print(f"{name:28}{mean:8.3f} {distance:+8.3f} +- {error:.3f}", file=sys.stderr, flush=True)
 
 
 def ways(texts: list[Ids], gold: Gold, preamble: Ids) -> dict[str, Windows]:
