@@ -38,10 +38,10 @@ class JoinedCache(KVCache):
 
     def pieces(self, layer: int, tokens: int) -> list[Past]:
         """What a new token sees: the preamble, each window's own tokens, and `tokens` tokens of those put here."""
-        first = self._windows[0].pieces(layer, self._shared)
-        rest = [self._own(window, layer) for window in self._windows]
-        return [*first, *rest, *super().pieces(layer, tokens)]
+        preamble = Past(*self._windows[0].past(layer, self._shared))
+        windows = [self._own(window, layer) for window in self._windows]
+        return [preamble, *windows, *super().pieces(layer, tokens)]
 
     def _own(self, window: KVCache, layer: int) -> Past:
-        (whole,) = window.pieces(layer, len(window))
-        return Past(whole.k[:, self._shared :], whole.v[:, self._shared :], self._log_weight)
+        k, v = window.past(layer, len(window))
+        return Past(k[:, self._shared :], v[:, self._shared :], self._log_weight)
