@@ -1,9 +1,9 @@
 """Ask: quote, then answer.
 
-Windows are read one after the other and quoted from. The answer is then written over the quotes: behind the window if
-one holds all that was asked about, else over the quotes with their surroundings. A small model answers over the quotes
-alone: with a whole window before it, it repeats what it read. Everything that happens is yielded as an event; the last
-one is `Answer`.
+Windows are read one after the other and quoted from, several at once where that is quick. The answer is then written
+over the quotes: behind the window if one holds all that was asked about, else over the quotes with their surroundings.
+A small model answers over the quotes alone: with a whole window before it, it repeats what it read. Everything that
+happens is yielded as an event; the last one is `Answer`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nemo_docs.answering.citing import mark_bans
 from nemo_docs.answering.events import AnswerEvent, Plan, Progress, Text, Warn
 from nemo_docs.answering.evidence import QUOTE_TOKENS, Evidence
 from nemo_docs.answering.prompt import LANGUAGE_RULES, NOT_SAID, SCAFFOLDING, Prompts
-from nemo_docs.answering.quoting import Quoting, quoting_steps
+from nemo_docs.answering.quoting import Quoting, in_order, quoting_steps
 from nemo_docs.answering.ranking import Candidate, by_likelihood, by_words, doubt
 from nemo_docs.answering.reading import coverage, cut, note, order, window_limit
 from nemo_docs.answering.source import Source
@@ -36,6 +36,8 @@ MOST_QUOTES = 6
 """Over all windows."""
 MARKS_TOKENS = 32
 """What stands around quotes, at most."""
+READ_AT_ONCE_S = 4.0
+"""Quotes do not wait longer than this for other windows to be read."""
 SURROUNDINGS = 300
 """Characters on either side of a quote that an answer over several windows sees."""
 
@@ -154,26 +156,48 @@ class _Asking:
     def quote(
         self, chosen: Sequence[Window], candidates: Sequence[Candidate], transcript: Transcript
     ) -> Iterator[AnswerEvent]:
-        """Read windows one after the other, as many as the budget allows, and quote from each."""
-        refusal, doubted = self.prompts.not_said(self.language), doubt(candidates, self._question)
-        for number, window in enumerate(chosen, start=1):
-            if number > 1 and not self._affordable(window, transcript):
-                done = f"{number - 1} of {len(chosen)} windows"
+        """Read windows, as many as the budget allows, and quote from each.
+
+        The best one comes first and alone, so that its quotes are soon there; the others are quoted from together
+        where they need not be read, or are read quickly.
+        """
+        begun = 0
+        while begun < len(chosen):
+            count = self._at_once(chosen[begun:], transcript) if begun else 1
+            if not count:
+                done = f"{begun} of {len(chosen)} windows"
                 yield Warn(f"The budget of {self._options.budget_s:g} s allowed {done}; --budget allows more.")
                 return
-            quotes = min(_quotes_of(number, len(chosen)), MOST_QUOTES - len(transcript.quotes))
+            quotes = MOST_QUOTES - len(transcript.quotes)
             if not quotes:
                 return
-            evidence = Evidence(window, candidates)
-            steps = quoting_steps(evidence, self.prompts, quotes, refusal, doubted)
-            asked = self.prompts.quotes_wanted(window, self._question)
-            quoting = Quoting(evidence, transcript, number, len(chosen))
-            for event in self._backend.run(Request(self.prompts.window(window, asked), tuple(steps)), self._cancelled):
-                yield from quoting.follow(event)
+            some = chosen[begun : begun + min(count, quotes)]
+            yield from self._quote_from(some, begun, len(chosen), candidates, transcript)
+            begun += len(some)
             if self._cancelled():
                 transcript.finish = "cancelled"
                 return
-            transcript.read.append(window)
+
+    def _quote_from(
+        self,
+        some: Sequence[Window],
+        before: int,
+        of: int,
+        candidates: Sequence[Candidate],
+        transcript: Transcript,
+    ) -> Iterator[AnswerEvent]:
+        """Quote from some windows together; so many came before them, of so many in all."""
+        refusal, doubted = self.prompts.not_said(self.language), doubt(candidates, self._question)
+        requests, quotings = [], []
+        for number, window in enumerate(some, start=before + 1):
+            quotes = min(_quotes_of(number, of), MOST_QUOTES - len(transcript.quotes))
+            evidence = Evidence(window, candidates)
+            steps = quoting_steps(evidence, self.prompts, quotes, refusal, doubted)
+            asked = self.prompts.quotes_wanted(window, self._question)
+            requests.append(Request(self.prompts.window(window, asked), tuple(steps)))
+            quotings.append(Quoting(evidence, transcript, number, of))
+        yield from in_order(self._backend.run_together(requests, self._cancelled), quotings)
+        transcript.read += [window for window, quoting in zip(some, quotings, strict=True) if quoting.is_read]
 
     def write(self, windows: Sequence[Window], transcript: Transcript) -> Iterator[AnswerEvent]:
         """Write the answer over the quotes: behind the window if there is only one, else with their surroundings."""
@@ -210,11 +234,21 @@ class _Asking:
         """Whether the answer is written behind the window, not over the quotes."""
         return len(windows) == 1 and not self._backend.answers_from_quotes
 
-    def _affordable(self, window: Window, transcript: Transcript) -> bool:
-        """Whether another window can be read within the budget, at the speed of the last one."""
-        speed = self._backend.reading_speed
-        unread = window.tokens - self._cached(window)
-        return speed is None or transcript.elapsed_s + unread / speed <= self._options.budget_s
+    def _at_once(self, windows: Sequence[Window], transcript: Transcript) -> int:
+        """How many of the next windows are read before they are quoted from together; none if the budget is spent.
+
+        What reading takes is told by the speed of the last one.
+        """
+        speed, left_s = self._backend.reading_speed, self._options.budget_s - transcript.elapsed_s
+        unread = 0
+        for count, window in enumerate(windows):
+            unread += window.tokens - self._cached(window)
+            if speed is None:
+                if count and unread:
+                    return count
+            elif unread / speed > (min(left_s, READ_AT_ONCE_S) if count else left_s):
+                return count
+        return len(windows)
 
     def _cached(self, window: Window) -> int:
         """How many tokens of a window the backend has read already."""

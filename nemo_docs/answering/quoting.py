@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from nemo_docs.answering.events import AnswerEvent, Citation, Progress, QuoteClose, QuoteOpen, QuoteText
 from nemo_docs.answering.evidence import Evidence, Quote
@@ -47,6 +47,28 @@ def quoting_steps(
     return steps
 
 
+def in_order(events: Iterable[tuple[int, BackendEvent]], quotings: Sequence[Quoting]) -> Iterator[AnswerEvent]:
+    """What several windows that are quoted from at once mean to a reader: one window's quotes after the other's.
+
+    Progress is told as it comes; what else happens to a window, when the windows before it are over.
+
+    Args:
+        events: Each with the index of its window.
+        quotings: One for each window.
+    """
+    held: list[list[BackendEvent]] = [[] for _ in quotings]
+    turn = 0
+    for index, event in events:
+        if isinstance(event, Prefilled):
+            yield from quotings[index].follow(event)
+            continue
+        held[index].append(event)
+        while turn < len(quotings) and held[turn]:
+            told = held[turn].pop(0)
+            yield from quotings[turn].follow(told)
+            turn += isinstance(told, Finished)
+
+
 class Quoting:
     """Turns the engine's events into quotes, numbered on through a transcript.
 
@@ -60,6 +82,8 @@ class Quoting:
     def __init__(self, evidence: Evidence, transcript: Transcript, window: int, windows: int) -> None:
         self._evidence, self._transcript = evidence, transcript
         self._window, self._windows = window, windows
+        self.is_read = False
+        """Whether the window was read, and quoted from, to the end."""
 
     def follow(self, event: BackendEvent) -> Iterator[AnswerEvent]:
         """What an event of the engine means to a reader; nothing for most."""
@@ -78,6 +102,7 @@ class Quoting:
                 yield from self._quoted(self._evidence.quote(start, end))
             case Finished():
                 self._transcript.add_run(event, reading=True)
+                self.is_read = event.reason == "done"
 
     def _quoted(self, quote: Quote) -> Iterator[AnswerEvent]:
         if not quote.spans:

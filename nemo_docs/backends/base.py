@@ -87,5 +87,10 @@ class Backend(Protocol):
     def run(self, request: Request, cancelled: Cancelled = never) -> Iterator[BackendEvent]:
         """Answer a request; the tokens of free text come as pieces, those of copies as they are."""
 
+    def run_together(
+        self, requests: Sequence[Request], cancelled: Cancelled = never
+    ) -> Iterator[tuple[int, BackendEvent]]:
+        """Answer independent requests at once, as far as that is possible: each event with the index of its request."""
+
     def score(self, request: ScoreRequest, cancelled: Cancelled = never) -> tuple[float, ...] | None:
         """Mean log-probability a token of each branch; None when cancelled."""

@@ -12,7 +12,18 @@ from nemo_docs.backends.detokenise import Detokeniser
 from nemo_docs.backends.speed import Speed
 from nemo_docs.engine.loading import ModelSpec, TokenEngine, expected_plan
 from nemo_docs.engine.memory_plan import MemoryPlan
-from nemo_docs.engine.protocol import Finished, Free, Request, Scored, ScoreRequest, StepEnded, Token
+from nemo_docs.engine.protocol import (
+    BatchRequest,
+    EngineEvent,
+    Finished,
+    Free,
+    OfOne,
+    Request,
+    Scored,
+    ScoreRequest,
+    StepEnded,
+    Token,
+)
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import Template
 from nemo_docs.model.tokenizers.base import Tokenizer
@@ -96,18 +107,21 @@ class LocalBackend:
 
     def run(self, request: Request, cancelled: Cancelled = never) -> Iterator[BackendEvent]:
         """Answer a request; the tokens of free text come as pieces, those of copies as they are."""
-        text = Detokeniser(self.tokenizer)
-        free = {index for index, step in enumerate(request.steps) if isinstance(step, Free)}
+        reading = _Reading(request, self.tokenizer)
         for event in self._engine.run(request, cancelled):
-            if isinstance(event, Token) and event.step in free:
-                if piece := text.add(event.id):
-                    yield Piece(event.step, piece)
-                continue
-            if isinstance(event, StepEnded) and event.step in free and (rest := text.finish()):
-                yield Piece(event.step, rest)
-            if isinstance(event, Finished):
-                self._remember(event)
-            yield event
+            yield from reading.follow(event)
+            self._remember(event)
+
+    def run_together(
+        self, requests: Sequence[Request], cancelled: Cancelled = never
+    ) -> Iterator[tuple[int, BackendEvent]]:
+        """Answer independent requests at once; events are those of `run`, each with the index of its request."""
+        readings = [_Reading(request, self.tokenizer) for request in requests]
+        for event in self._engine.run(BatchRequest(tuple(requests)), cancelled):
+            if isinstance(event, OfOne):
+                for shown in readings[event.index].follow(event.event):
+                    yield event.index, shown
+                self._remember(event.event)
 
     def score(self, request: ScoreRequest, cancelled: Cancelled = never) -> tuple[float, ...] | None:
         """Mean log-probability a token of each branch; None when cancelled."""
@@ -116,6 +130,25 @@ class LocalBackend:
                 return event.values
         return None
 
-    def _remember(self, finished: Finished) -> None:
-        if self._speed and finished.tokens_prefilled >= MEASURABLE_TOKENS and finished.reason == "done":
-            self._speed.measured(finished.tokens_prefilled / finished.prefill_s)
+    def _remember(self, event: EngineEvent) -> None:
+        if not isinstance(event, Finished) or event.tokens_prefilled < MEASURABLE_TOKENS or event.reason != "done":
+            return
+        if self._speed:
+            self._speed.measured(event.tokens_prefilled / event.prefill_s)
+
+
+class _Reading:
+    """Puts text in the place of the tokens that a request writes freely."""
+
+    def __init__(self, request: Request, tokenizer: Tokenizer) -> None:
+        self._text = Detokeniser(tokenizer)
+        self._free = {index for index, step in enumerate(request.steps) if isinstance(step, Free)}
+
+    def follow(self, event: EngineEvent) -> Iterator[BackendEvent]:
+        if isinstance(event, Token) and event.step in self._free:
+            if piece := self._text.add(event.id):
+                yield Piece(event.step, piece)
+            return
+        if isinstance(event, StepEnded) and event.step in self._free and (rest := self._text.finish()):
+            yield Piece(event.step, rest)
+        yield event

@@ -40,7 +40,7 @@ def log_likelihoods(
     The cache is left as it was. Every branch must have more than `tail` tokens, since the first token of a branch has
     no logits of its own here.
     """
-    start = len(cache)
+    start = cache.position
     ids = [token for branch in branches for token in branch]
     positions = [start + offset for branch in branches for offset in range(len(branch))]
     mask = branch_mask([len(branch) for branch in branches], model.device)

@@ -7,44 +7,36 @@ when every layer has written it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import chain
-from time import perf_counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
-from torch import Tensor
-
-from nemo_docs.engine.branches import log_likelihoods
 from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
+from nemo_docs.engine.lockstep import Ended, in_lockstep
 from nemo_docs.engine.memory_plan import MemoryPlan
-from nemo_docs.engine.plan import Chunk, chunk_plan
+from nemo_docs.engine.parts import in_one, last_position, tokens_in, tokens_needed
+from nemo_docs.engine.plan import chunk_plan
 from nemo_docs.engine.pool import CachePool
-from nemo_docs.engine.program import Program
+from nemo_docs.engine.program import ProgramEvent
 from nemo_docs.engine.protocol import (
-    Choose,
-    Copy,
+    BatchRequest,
     EngineEvent,
     Finished,
-    Force,
-    Free,
+    OfOne,
     Prefilled,
     Request,
-    Scored,
     ScoreRequest,
-    Step,
     Token,
 )
-from nemo_docs.engine.work import ReadingClock
+from nemo_docs.engine.underway import Cancelled, Underway
 from nemo_docs.errors import ContextExceeded, EngineError
-from nemo_docs.kv.cache import KVCache
 from nemo_docs.model.transformer import Transformer
 
-
-class Cancelled(Exception):
-    """Raised between layers when the caller no longer wants the answer; never leaves the engine."""
+OneEvent = Prefilled | ProgramEvent | Finished
+"""Of a request in a batch."""
 
 
 class Engine:
-    """Answers requests, one at a time.
+    """Answers requests, one or a batch of them at a time.
 
     Args:
         model: The weights.
@@ -69,9 +61,9 @@ class Engine:
         self._pool = CachePool(model.kv_layout, pool_bytes)
 
     def run(
-        self, request: Request | ScoreRequest, cancelled: Callable[[], bool] = lambda: False
+        self, request: Request | ScoreRequest | BatchRequest, cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[EngineEvent]:
-        """Answer one request.
+        """Answer one request, or a batch of them.
 
         Args:
             request: What to read and what to do behind it.
@@ -81,8 +73,6 @@ class Engine:
             ContextExceeded: Prompt and answer do not fit the window; nothing was computed.
             DoesNotFit: Memory ran out in spite of the plan; what was cached is let go, and the next request can run.
         """
-        self._require_room(tokens_needed(request))
-        self._require_vocabulary(request)
         try:
             yield from self._answer(request, cancelled)
             return
@@ -94,51 +84,84 @@ class Engine:
         raise ran_out("at work")
 
     def _answer(
-        self, request: Request | ScoreRequest, cancelled: Callable[[], bool]
-    ) -> Generator[EngineEvent, None, None]:
-        ids = [token for segment in request.segments for token in segment]
-        chunks = chunk_plan([len(segment) for segment in request.segments], self._chunk_tokens)
-        last_segment = len(ids) - len(request.segments[-1])
-        reusable = [chunk.end for chunk in chunks if chunk.end <= last_segment]
-        cache = self._pool.take(ids, reusable, capacity=tokens_needed(request))
-        cached = len(cache)
-
-        def check() -> None:
-            if cancelled():
-                raise Cancelled
-
-        began = read = perf_counter()
-        program: Program | None = None
+        self, request: Request | ScoreRequest | BatchRequest, cancelled: Callable[[], bool]
+    ) -> Iterator[EngineEvent]:
+        if isinstance(request, BatchRequest):
+            ended: list[Finished] = []
+            for index, event in self.run_together(request.requests, lambda _: cancelled()):
+                yield OfOne(index, event)
+                if isinstance(event, Finished):
+                    ended.append(event)
+            yield in_all(ended)
+            return
+        self._require(request)
+        under = self._begin(in_one(request), cancelled)
         reason = "done"
         try:
-            logits = yield from self._prefill(ids, chunks, cache, check)
-            read = perf_counter()
+            yield from under.read()
             if isinstance(request, ScoreRequest):
-                values = log_likelihoods(self.model, cache, request.branches, request.tail, check)
-                yield Scored(tuple(values))
+                yield under.scored(request)
             else:
-                program = Program(self.model, cache, logits, request.sampling, check)
-                for event in program.run(request.steps):
+                for event in under.program(request).run(request.steps):
                     yield event
-                    if isinstance(event, Token):
-                        check()
+                    if isinstance(event, Token) and cancelled():
+                        raise Cancelled
         except Cancelled:
             reason = "cancelled"
-            read = perf_counter() if read == began else read  # cancelled while reading
         finally:
-            prefilled = min(len(cache), len(ids)) - cached
-            cache.truncate(min(len(cache), len(ids)))
-            self._pool.give(cache, keep=last_segment > 0)  # of a single segment nothing can ever be reused
-        yield Finished(
-            reason=reason,
-            tokens_cached=cached,
-            tokens_prefilled=prefilled,
-            tokens_generated=program.generated if program else 0,
-            prefill_s=read - began,
-            generate_s=perf_counter() - read,
-        )
+            finished = under.end(reason)
+        yield finished
 
-    def can_begin(self, request: Request | ScoreRequest) -> bool:
+    def run_together(
+        self, requests: Sequence[Request], cancelled: Callable[[int], bool] = lambda index: False
+    ) -> Iterator[tuple[int, OneEvent]]:
+        """Answer independent requests, as many at once as memory holds: read each in turn, then write together.
+
+        Args:
+            requests: In the order in which they are read.
+            cancelled: Asked of each by its index before every layer and token; the others go on.
+
+        Yields:
+            What happens to each by its index; for each the last event is `Finished`.
+
+        Raises:
+            ContextExceeded: One of them does not fit the window; nothing was computed.
+        """
+        for request in requests:
+            self._require(request)
+        waiting = list(enumerate(map(in_one, requests)))
+        while waiting:
+            count = 1
+            while count < len(waiting) and self._pool.has_room(sum(tokens_needed(r) for _, r in waiting[: count + 1])):
+                count += 1
+            group, waiting = waiting[:count], waiting[count:]
+            yield from self._together(group, cancelled)
+
+    def _together(
+        self, group: Sequence[tuple[int, Request]], cancelled: Callable[[int], bool]
+    ) -> Iterator[tuple[int, OneEvent]]:
+        under: dict[int, Underway] = {}
+        try:
+            # first where most is held, or room for another could be made by losing it
+            for index, request in sorted(group, key=lambda each: -self.cached(each[1].segments)):
+                under[index] = self._begin(request, partial(cancelled, index))
+            for index, _ in group:
+                try:
+                    for progress in under[index].read():
+                        yield index, progress
+                except Cancelled:
+                    yield index, under[index].end("cancelled")
+                    del under[index]
+            programs = {
+                index: (under[index].program(request), request.steps) for index, request in group if index in under
+            }
+            for index, event in in_lockstep(self.model, programs, cancelled):
+                yield index, under.pop(index).end(event.reason) if isinstance(event, Ended) else event
+        finally:
+            for each in under.values():
+                each.end("cancelled")
+
+    def can_begin(self, request: Request | ScoreRequest | BatchRequest) -> bool:
         """Whether memory allows this request beside those that are under way."""
         return self._pool.can_lend(tokens_needed(request))
 
@@ -157,73 +180,45 @@ class Engine:
         chunks = chunk_plan([len(segment) for segment in segments], self._chunk_tokens)
         return self._pool.shared(ids, [chunk.end for chunk in chunks])
 
-    def _require_room(self, needed: int) -> None:
+    def _require(self, request: Request | ScoreRequest) -> None:
+        self._require_room(request)
+        self._require_vocabulary(request)
+
+    def _require_room(self, request: Request | ScoreRequest) -> None:
+        needed = last_position(request)
         if needed > self.window_tokens:
             raise ContextExceeded(
                 f"The prompt and its answer need {needed:,} tokens, {needed - self.window_tokens:,} more than the "
                 f"model's window of {self.window_tokens:,}.",
                 hint="Shorten the question, or choose a smaller window with --window.",
             )
+        held, most = tokens_needed(request), max(self.window_tokens, self._pool.most_tokens)
+        if held > most:
+            raise ContextExceeded(
+                f"The windows and what stands behind them hold {held:,} tokens together, {held - most:,} more than "
+                f"there is memory for.",
+                hint="Ask about fewer windows at once, or set kv_memory to more.",
+            )
 
     def _require_vocabulary(self, request: Request | ScoreRequest) -> None:
         """Refuse ids that the model does not have: on a GPU one of them would end the process."""
-        if not all(0 <= token < self.model.config.vocab_size for token in _tokens_in(request)):
+        if not all(0 <= token < self.model.config.vocab_size for token in tokens_in(request)):
             raise EngineError(
                 f"The request holds tokens beyond the model's vocabulary of {self.model.config.vocab_size:,}.",
                 hint="The model and its tokenizer do not belong together: fetch the model again.",
             )
 
-    def _prefill(
-        self, ids: list[int], chunks: list[Chunk], cache: KVCache, check: Callable[[], None]
-    ) -> Generator[EngineEvent, None, Tensor]:
-        """Read what the cache does not hold, chunk by chunk; returns the last row of logits, fp32 [V]."""
-        cached = len(cache)
-        clock = ReadingClock(self.model.config, done=cached, of=len(ids))
-        yield Prefilled(done=cached, of=len(ids), cached=cached, seconds_left=None)
-        logits: Tensor | None = None
-        for chunk in chunks:
-            if chunk.end <= cached:
-                continue
-            logits = self.model.forward(ids[chunk.start : chunk.end], cache, between_layers=check)
-            cache.commit(ids[chunk.start : chunk.end], ends_chunk=True)
-            yield Prefilled(done=chunk.end, of=len(ids), cached=cached, seconds_left=clock.seconds_left(chunk.end))
-        assert logits is not None  # the last segment is never taken from the cache
-        return logits[-1]
+    def _begin(self, request: Request | ScoreRequest, cancelled: Callable[[], bool]) -> Underway:
+        return Underway(self.model, request, self._pool, self._chunk_tokens, cancelled)
 
 
-def tokens_needed(request: Request | ScoreRequest) -> int:
-    """The most tokens that a request's cache will hold: its prompt and what can be written behind it."""
-    return sum(map(len, request.segments)) + _most_tokens_behind(request)
-
-
-def _tokens_in(request: Request | ScoreRequest) -> Iterator[int]:
-    """Every token that a request makes the model read."""
-    yield from chain.from_iterable(request.segments)
-    if isinstance(request, ScoreRequest):
-        yield from chain.from_iterable(request.branches)
-        return
-    for step in request.steps:
-        match step:
-            case Force():
-                yield from step.ids
-            case Copy():
-                yield from step.source
-            case Choose():
-                yield from chain.from_iterable(option.ids for option in step.options)
-
-
-def _most_tokens_behind(request: Request | ScoreRequest) -> int:
-    """The most tokens that can be written behind the prompt."""
-    if isinstance(request, ScoreRequest):
-        return sum(len(branch) for branch in request.branches)
-    return sum(_most_tokens_of(step) for step in request.steps)
-
-
-def _most_tokens_of(step: Step) -> int:
-    match step:
-        case Force():
-            return len(step.ids)
-        case Free() | Copy():
-            return step.max_tokens
-        case Choose():
-            return max(len(option.ids) for option in step.options)
+def in_all(ended: Sequence[Finished]) -> Finished:
+    """What the requests of a batch took together; cancelled if one of them was."""
+    return Finished(
+        reason="cancelled" if any(each.reason == "cancelled" for each in ended) else "done",
+        tokens_cached=sum(each.tokens_cached for each in ended),
+        tokens_prefilled=sum(each.tokens_prefilled for each in ended),
+        tokens_generated=sum(each.tokens_generated for each in ended),
+        prefill_s=sum(each.prefill_s for each in ended),
+        generate_s=max((each.generate_s for each in ended), default=0.0),
+    )

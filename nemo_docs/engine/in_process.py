@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nemo_docs.engine.loading import Cancelled, OnLayer
-from nemo_docs.engine.protocol import EngineEvent, Finished, Request, ScoreRequest
+from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Finished, Request, ScoreRequest
 
 if TYPE_CHECKING:
     from nemo_docs.engine.engine import Engine
@@ -51,7 +51,7 @@ class InProcessEngine:
             if is_mine:
                 self._load_once(cancelled)
 
-    def run(self, request: Request | ScoreRequest, cancelled: Cancelled) -> Iterator[EngineEvent]:
+    def run(self, request: Request | ScoreRequest | BatchRequest, cancelled: Cancelled) -> Iterator[EngineEvent]:
         """Answer one request; the last event is `Finished`."""
         with self._alone(cancelled) as is_mine:
             if is_mine:

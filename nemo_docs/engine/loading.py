@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nemo_docs.engine.engine import Engine
-    from nemo_docs.engine.protocol import EngineEvent, Request, ScoreRequest
+    from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Request, ScoreRequest
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.linear.base import LinearLoader
     from nemo_docs.model.transformer import Decoder, TensorSource, Transformer
@@ -75,7 +75,7 @@ class TokenEngine(Protocol):
             EngineError: If there is no engine to load it.
         """
 
-    def run(self, request: Request | ScoreRequest, cancelled: Cancelled) -> Iterator[EngineEvent]:
+    def run(self, request: Request | ScoreRequest | BatchRequest, cancelled: Cancelled) -> Iterator[EngineEvent]:
         """Answer one request; the last event is `Finished`."""
 
     def holds_anything(self) -> bool:

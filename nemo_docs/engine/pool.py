@@ -27,7 +27,16 @@ class CachePool:
 
     def can_lend(self, tokens: int) -> bool:
         """Whether a cache for so many tokens may be taken now: one always may, more only within the budget."""
-        return not self._lent or self._bytes_of(tokens) + _bytes(self._lent) <= self._max_bytes
+        return not self._lent or self.has_room(tokens)
+
+    def has_room(self, tokens: int) -> bool:
+        """Whether caches for so many tokens, beside those that are lent, stay within the budget."""
+        return self._bytes_of(tokens) + _bytes(self._lent) <= self._max_bytes
+
+    @property
+    def most_tokens(self) -> int:
+        """What the budget holds."""
+        return self._max_bytes // self._layout.bytes_per_token
 
     @property
     def is_empty(self) -> bool:
@@ -82,6 +91,11 @@ class CachePool:
         """A cache that could not be moved within the budget gets a sixteenth more, so that follow-ups find room."""
         most = self._max_bytes // self._layout.bytes_per_token
         return tokens if 2 * tokens <= most else max(tokens, min(tokens + tokens // 16, most))
+
+    def lend(self, cache: KVCache) -> None:
+        """Count a cache that was made elsewhere as lent until it is given back."""
+        self._lent.append(cache)
+        self._make_room(0)
 
     def give(self, cache: KVCache, *, keep: bool = True) -> None:
         """Take a cache back: put it to rest as the most recently used one, or let it go."""

@@ -2,8 +2,9 @@
 
 A request is a prompt in segments and a small program over the decoder. Segments say where chunks must end: the
 preamble, a window of a document, a question. The program says what may be generated: forced tokens, a verbatim copy
-out of given tokens, a choice among options, free text. Because all of it is data, the same request can be answered by
-an engine in this process or in another one.
+out of given tokens, a choice among options, free text. A prompt may stand behind several windows at once, and several
+requests may be answered together. Because all of it is data, the same request can be answered by an engine in this
+process or in another one.
 """
 
 from __future__ import annotations
@@ -107,6 +108,18 @@ Step = Force | Free | Copy | Choose
 
 
 @dataclass(frozen=True, slots=True)
+class Windows:
+    """Several windows as one past: each is read alone behind what they share, and what follows sees all of them."""
+
+    preamble: tuple[tuple[int, ...], ...]
+    """Segments with which each begins; seen once."""
+    each: tuple[tuple[tuple[int, ...], ...], ...]
+    """For each window the segments behind the preamble."""
+    log_weight: float = 0.0
+    """Added to the log-sum-exp of every window's own tokens: 0 counts them as they are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A prompt and what to do behind it."""
 
@@ -116,6 +129,8 @@ class Request:
     """The program; without steps the prompt is only read."""
     sampling: Sampling = Sampling()
     """How free text is drawn."""
+    behind: Windows | None = None
+    """What the prompt stands behind; its first token is placed after the longest window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +143,16 @@ class ScoreRequest:
     """The continuations, each of at least one token more than `tail`."""
     tail: int
     """Only the last `tail` tokens of each branch are scored."""
+    behind: Windows | None = None
+    """What the prompt stands behind, as in `Request`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """Independent requests: each prompt is read in turn, then all programs write together, a token each at a time."""
+
+    requests: tuple[Request, ...]
+    """In the order in which they are read; of those that memory cannot hold at once the rest wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,4 +231,14 @@ class Finished:
     """Seconds spent on the program."""
 
 
-EngineEvent = Prefilled | StepBegan | Token | StepEnded | Scored | Finished
+@dataclass(frozen=True, slots=True)
+class OfOne:
+    """What happened to one request of a batch; for each the last is `Finished`."""
+
+    index: int
+    """Which request."""
+    event: Prefilled | StepBegan | Token | StepEnded | Finished
+    """What."""
+
+
+EngineEvent = Prefilled | StepBegan | Token | StepEnded | Scored | Finished | OfOne

@@ -6,8 +6,10 @@ multiply-adds, so the time left of a long prompt is not extrapolated from its ch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 
+from nemo_docs.engine.plan import Chunk
 from nemo_docs.model.config import ModelConfig
 
 
@@ -24,16 +26,13 @@ class ReadingClock:
 
     Args:
         config: The model's shape.
-        done: Tokens that are there already.
-        of: Tokens in all.
+        chunks: What is to be read, in order; for each the first and the last token among those that it sees.
     """
 
-    def __init__(self, config: ModelConfig, *, done: int, of: int) -> None:
-        self._config, self._from, self._of = config, done, of
+    def __init__(self, config: ModelConfig, chunks: Sequence[Chunk]) -> None:
+        self._work = [reading_work(config, *chunk) for chunk in chunks]
         self._began = perf_counter()
 
-    def seconds_left(self, done: int) -> float:
-        """Seconds until all tokens are read, if the machine goes on as it did."""
-        finished = reading_work(self._config, self._from, done)
-        remaining = reading_work(self._config, done, self._of)
-        return (perf_counter() - self._began) * remaining / finished
+    def seconds_left(self, read: int) -> float:
+        """Seconds until all is read, if the machine goes on as it did for the first `read` chunks."""
+        return (perf_counter() - self._began) * sum(self._work[read:]) / sum(self._work[:read])

@@ -64,6 +64,19 @@ def attend(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) -> Tenso
     return merged.out.to(q.dtype)
 
 
+def attend_each(q: Tensor, pasts: Sequence[Sequence[Past]]) -> Tensor:
+    """Attention of one new token of each of several sequences, in the plain form: one sequence after the other.
+
+    Args:
+        q: Queries, already rotated. [H, B, D]
+        pasts: The pieces that the token of each sequence sees whole, itself among them.
+
+    Returns:
+        [H, B, D], q's dtype.
+    """
+    return torch.cat([attend(q[:, b : b + 1], past) for b, past in enumerate(pasts)], dim=1)
+
+
 def in_one_softmax(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) -> Tensor:
     """The textbook form a head at a time, for bf16 on a CPU; arguments and result are those of `attend`.
 

@@ -4,7 +4,7 @@ There is no module tree: a block is two norms and four products. Query, key and 
 and up projections another, because on a CPU and in decode the number of calls is what costs. Weights are read one
 tensor at a time, straight into their place, so that loading peaks near the final size.
 
-Dimensions: T new tokens, H query heads, K key/value heads, D head size, V vocabulary.
+Dimensions: T new tokens, B sequences, H query heads, K key/value heads, D head size, V vocabulary.
 
 Source: mistral-inference `transformer_layers.py`; arXiv:2310.06825.
 """
@@ -20,10 +20,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nemo_docs.kv.cache import KVCache, KVLayout
-from nemo_docs.model.attention import attend
+from nemo_docs.model.attention import attend, attend_each
 from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.linear.base import Dense, Linear, LinearLoader
 from nemo_docs.model.rope import RotaryTable, rotate
+
+Attention = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""Keeps a layer's new keys and values, lets the queries see them: layer, q [H, T, D], k, v [K, T, D] -> [H, T, D]."""
 
 LAST_ROW = slice(-1, None)
 """The only row of logits that reading a prompt needs: at NeMo's size one is 512 KiB."""
@@ -183,25 +186,65 @@ class Transformer:
             return self.decoder.step(ids, cache, rows, between_layers)
         cache.reserve(start + tokens)
         where = range(cache.position, cache.position + tokens) if positions is None else positions
-        turns = self.rotary.at(where)  # [T, D/2]
+
+        def attention(n: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            cache.write(n, k, v)
+            return attend(q, cache.pieces(n, start + tokens), mask)
+
+        return self._through(ids, where, attention, rows, between_layers)
+
+    @torch.inference_mode()
+    def decode_together(
+        self, ids: Sequence[int], caches: Sequence[KVCache], *, between_layers: Callable[[], None] = lambda: None
+    ) -> Tensor:
+        """Run one new token of each of several sequences behind its own cache; the weights are read once for all.
+
+        Args:
+            ids: A token for each cache, B of them.
+            caches: What each token sees, and where its keys and values are written, uncommitted. No two are the same.
+            between_layers: Called before each layer; raises to cancel.
+
+        Returns:
+            Logits, fp32 [B, V].
+        """
+        lengths = [len(cache) + 1 for cache in caches]
+        for cache, length in zip(caches, lengths, strict=True):
+            cache.reserve(length)
+
+        def attention(n: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            for b, cache in enumerate(caches):
+                cache.write(n, k[:, b : b + 1], v[:, b : b + 1])
+            return attend_each(q, [cache.pieces(n, length) for cache, length in zip(caches, lengths, strict=True)])
+
+        return self._through(ids, [cache.position for cache in caches], attention, slice(None), between_layers)
+
+    def _through(
+        self,
+        ids: Sequence[int],
+        positions: Sequence[int],
+        attention: Attention,
+        rows: Tensor | slice,
+        between_layers: Callable[[], None],
+    ) -> Tensor:
+        """All layers over some tokens, whatever those see. Shapes: T ids and positions -> fp32 [rows, V]."""
+        turns = self.rotary.at(positions)  # [T, D/2]
         x = self.embedding.rows(torch.tensor(ids, device=self.device), self.dtype)  # [T, dim]
         for n, block in enumerate(self.blocks):
             between_layers()
-            x = x + self._attention(n, block, self._normed(x, block.attention_norm), cache, turns, mask)
+            x = x + self._attention(n, block, self._normed(x, block.attention_norm), turns, attention)
             gate, up = block.w13(self._normed(x, block.ffn_norm)).chunk(2, dim=-1)  # [T, hidden] each
             x = x + block.w2(F.silu(gate) * up)
         return self.output(self._normed(x[rows], self.norm)).float()
 
-    def _attention(self, n: int, block: Block, x: Tensor, cache: KVCache, turns: Tensor, mask: Tensor | None) -> Tensor:
+    def _attention(self, n: int, block: Block, x: Tensor, turns: Tensor, attention: Attention) -> Tensor:
         """Shapes: x [T, dim]; turns [T, D/2] -> [T, dim]."""
-        c, tokens, start = self.config, x.shape[0], len(cache)
+        c, tokens = self.config, x.shape[0]
         heads = block.wqkv(x).view(tokens, -1, c.head_dim)  # [T, H + 2K, D]
         turned = rotate(heads[:, : c.n_heads + c.n_kv_heads], turns)
         turned = turned.transpose(0, 1)  # [H + K, T, D]
         q, k = turned[: c.n_heads], turned[c.n_heads :]
         v = heads[:, c.n_heads + c.n_kv_heads :].transpose(0, 1)  # [K, T, D]
-        cache.write(n, k, v)
-        out = attend(q, cache.pieces(n, start + tokens), mask)
+        out = attention(n, q, k, v)
         return block.wo(out.transpose(0, 1).reshape(tokens, -1))
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from nemo_docs.engine.loading import Cancelled, ModelSpec, OnLayer
 from nemo_docs.engine.memory_plan import MemoryPlan
 from nemo_docs.engine.process.link import Gone, Link, Talk
 from nemo_docs.engine.process.wire import Ask, Cancel, Done, Found, Happened, Layers, Load, Look, Refused, Run, Status
-from nemo_docs.engine.protocol import EngineEvent, Finished, Request, ScoreRequest
+from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Finished, OfOne, Request, ScoreRequest
 from nemo_docs.errors import NemoDocsError
 
 _WAKE_EVERY_S = 0.03
@@ -39,7 +39,7 @@ class SharedEngine:
             for _ in self._carried_out(Load(self._spec), cancelled):
                 pass
 
-    def run(self, request: Request | ScoreRequest, cancelled: Cancelled) -> Iterator[EngineEvent]:
+    def run(self, request: Request | ScoreRequest | BatchRequest, cancelled: Cancelled) -> Iterator[EngineEvent]:
         """Answer one request; the last event is `Finished`.
 
         Raises:
@@ -109,7 +109,7 @@ class SharedEngine:
                     case Layers():
                         self._on_layer(news.done, news.of)
                     case Happened(event=event):
-                        if not is_cancelled or isinstance(event, Finished):  # what came after the wish is not wanted
+                        if not is_cancelled or _ends(event):  # what else came after the wish is not wanted
                             yield event
                     case Refused():
                         raise _named(news)
@@ -119,6 +119,11 @@ class SharedEngine:
             if talk.is_used and not has_spoken:
                 raise _Stale from None
             raise self._link.stopped(talk) from None
+
+
+def _ends(event: EngineEvent) -> bool:
+    """Whether a request, or one of a batch, is over."""
+    return isinstance(event.event if isinstance(event, OfOne) else event, Finished)
 
 
 class _Stale(Exception):

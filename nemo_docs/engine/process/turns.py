@@ -20,7 +20,7 @@ from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
 from nemo_docs.engine.in_process import InProcessEngine
 from nemo_docs.engine.loading import ModelSpec, load_engine
 from nemo_docs.engine.process.wire import Done, FromEngine, Happened, Layers, Refused
-from nemo_docs.engine.protocol import EngineEvent, Finished, Request, ScoreRequest
+from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Finished, Request, ScoreRequest
 from nemo_docs.errors import EngineStopped, NemoDocsError
 
 SLICE_S = 0.1
@@ -32,7 +32,7 @@ class Job:
     """One request of one client."""
 
     spec: ModelSpec
-    request: Request | ScoreRequest | None
+    request: Request | ScoreRequest | BatchRequest | None
     """None only loads the model."""
     tell: Callable[[FromEngine], None]
     """Hands a message to the client; never blocks."""

@@ -21,7 +21,7 @@ from nemo_docs import __version__
 from nemo_docs.engine import protocol
 from nemo_docs.engine.loading import ModelSpec
 from nemo_docs.engine.memory_plan import Item, MemoryPlan
-from nemo_docs.engine.protocol import EngineEvent, Request, ScoreRequest
+from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Request, ScoreRequest
 
 VERSION = 1
 """Of the messages; a process that speaks another one is replaced."""
@@ -63,7 +63,7 @@ class Run:
     """Carry out a request; answered by `Layers` where the model must be loaded, `Happened`, and `Done`."""
 
     spec: ModelSpec
-    request: Request | ScoreRequest
+    request: Request | ScoreRequest | BatchRequest
 
 
 @dataclass(frozen=True, slots=True)

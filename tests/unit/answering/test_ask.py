@@ -307,3 +307,63 @@ def test_a_page_on_which_a_window_ends_is_read_in_part(open_backend: OpenBackend
     coverage = answer.coverage
     assert coverage.windows < coverage.windows_total
     assert (coverage.pages_read, coverage.pages_in_part, coverage.pages_total) == (0, 1, 1)
+
+
+UNEVEN = source_of(
+    "Rule one is about dogs.",
+    "Rule two is about fees and about all that has to be paid by whoever lives here with more than two dogs.",
+    "Rule three is about noise.",
+    "Rule four is about cars and where they may stand at night when it has snowed.",
+)
+ALL_FOUR = "Which rule is about dogs, fees, noise or cars?"
+
+
+def read_and_quoted(events: Sequence[AnswerEvent]) -> str:
+    """Windows as they are read to the end, and pages as they are quoted from."""
+    found = ""
+    for event in events:
+        if isinstance(event, Progress) and event.stage == "reading" and event.tokens == event.tokens_total:
+            found += f" w{event.window}"
+        elif isinstance(event, QuoteClose):
+            found += f" p{event.citation.spans[0].page}"
+    return found.strip()
+
+
+def test_windows_that_need_no_reading_are_quoted_from_together_and_told_in_order(open_backend: OpenBackend) -> None:
+    """One after the other while nothing is known of the speed of reading; together once all are read."""
+    backend = open_backend(effective=28)
+    cold, warm = (asked(backend, [UNEVEN], ALL_FOUR) for _ in range(2))
+    assert answer_of(warm).citations == answer_of(cold).citations
+    assert [citation.marker for citation in answer_of(warm).citations] == [1, 2, 3, 4]
+    assert_adds_up(answer_of(warm))
+    assert read_and_quoted(cold) == "w1 p3 w2 p4 w3 p2 w4 p1"
+    assert read_and_quoted(warm) == "w1 p3 w2 w3 w4 p4 p2 p1", "though page 1 is quoted before the others are"
+
+
+class Quick(LocalBackend):
+    """A real backend on a machine that was found to read much in a second."""
+
+    reading_speed = 1e6
+
+
+def test_quotes_wait_for_other_windows_only_where_these_are_read_quickly(open_backend: OpenBackend) -> None:
+    told = {}
+    for kind in (Slow, Quick):
+        backend = open_backend(effective=28)
+        options = Options(answer_tokens=12, budget_s=1e6)
+        told[kind] = read_and_quoted(asked(kind(backend._files, backend._engine), [UNEVEN], ALL_FOUR, options))
+    assert told == {Slow: "w1 p3 w2 p4 w3 p2 w4 p1", Quick: "w1 p3 w2 w3 w4 p4 p2 p1"}
+
+
+def test_cancelling_while_several_windows_are_quoted_from_keeps_the_quotes_there_are(open_backend: OpenBackend) -> None:
+    backend = open_backend(effective=28)
+    list(preread([UNEVEN], backend))
+    seen: list[AnswerEvent] = []
+    for event in ask(ALL_FOUR, [UNEVEN], {}, backend, SHORT, lambda: sum(isinstance(e, QuoteClose) for e in seen) > 1):
+        seen.append(event)
+    answer = answer_of(seen)
+    assert answer.finish == "cancelled"
+    assert len(answer.citations) in (2, 3)
+    assert answer.coverage.windows in (1, 2, 3)
+    assert not answer.text
+    assert_adds_up(answer)

@@ -17,7 +17,7 @@ from nemo_docs.backends.speed import Speed
 from nemo_docs.engine.engine import Engine
 from nemo_docs.engine.in_process import InProcessEngine
 from nemo_docs.engine.loading import OnLayer
-from nemo_docs.engine.protocol import Copy, Finished, Force, Free, Request, ScoreRequest, Start, Token
+from nemo_docs.engine.protocol import Copy, Finished, Force, Free, Prefilled, Request, ScoreRequest, Start, Token
 from nemo_docs.errors import SettingsError, UnknownModel, WeightsMissing
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.tokenizers.base import Tokenizer
@@ -78,6 +78,26 @@ def test_free_text_comes_as_pieces_and_copies_as_tokens(files: ModelFiles, engin
     free = [event.id for event in again if isinstance(event, Token) and event.step == 2]
     assert "".join(event.text for event in events if isinstance(event, Piece)) == files.tokenizer.decode(free)
     assert isinstance(events[-1], Finished)
+
+
+def test_requests_together_come_as_each_would_alone(files: ModelFiles, engine: Engine) -> None:
+    backend = LocalBackend(files, InProcessEngine(lambda _: engine))
+    source = tuple(files.tokenizer.encode("A verbatim sentence."))
+    copy = Copy(source, (Start(0, 0.0),), (len(source),), max_tokens=50)
+    requests = [
+        Request(((1, 2, 3), (4, 5)), (Free(9, stops=()), copy)),
+        Request(((1, 2, 3, 6), (7,)), (copy, Free(4, stops=()))),
+    ]
+    together = [*backend.run_together(requests)]
+    for index, request in enumerate(requests):
+        mine = [event for n, event in together if n == index]
+        alone = [*backend.run(request)]
+        assert [event for event in mine if isinstance(event, Piece | Token)] == [
+            event for event in alone if isinstance(event, Piece | Token)
+        ]
+        assert [type(event) for event in mine if not isinstance(event, Prefilled)] == [
+            type(event) for event in alone if not isinstance(event, Prefilled)
+        ]
 
 
 def test_the_model_is_loaded_once_and_late(files: ModelFiles, engine: Engine) -> None:

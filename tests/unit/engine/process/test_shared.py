@@ -21,7 +21,19 @@ from nemo_docs.engine.process.address import Place
 from nemo_docs.engine.process.link import Link
 from nemo_docs.engine.process.shared import SharedEngine
 from nemo_docs.engine.process.wire import Hello, Run, build_id, encode
-from nemo_docs.engine.protocol import EngineEvent, Finished, Free, Prefilled, Request, Scored, ScoreRequest, Token
+from nemo_docs.engine.protocol import (
+    BatchRequest,
+    EngineEvent,
+    Finished,
+    Free,
+    OfOne,
+    Prefilled,
+    Request,
+    Scored,
+    ScoreRequest,
+    Token,
+    Windows,
+)
 from nemo_docs.errors import ContextExceeded, DoesNotFit, EngineError, EngineStopped, SettingsError, WeightsMissing
 
 NewLink = Callable[[], Link]
@@ -45,6 +57,26 @@ def test_it_answers_as_an_engine_in_this_process_does(engine: SharedEngine, spec
     assert [e for e in engine.run(score, never) if isinstance(e, Scored)] == [
         e for e in load_engine(spec).run(score) if isinstance(e, Scored)
     ]
+
+
+def test_several_windows_and_several_requests_cross_the_socket(engine: SharedEngine, spec: ModelSpec) -> None:
+    windows = Windows(((1, 2),), ((tuple(range(1000, 1200)),), (tuple(range(3000, 3100)),)), log_weight=-0.5)
+    batch = BatchRequest((SHORT, Request(((5, 6),), SHORT.steps, behind=windows)))
+    here, there = [*load_engine(spec).run(batch)], [*engine.run(batch, never)]
+    written = [event for event in here if isinstance(event, OfOne) and isinstance(event.event, Token)]
+    assert len(written) == 24
+    assert [event for event in there if isinstance(event, OfOne) and isinstance(event.event, Token)] == written
+    assert isinstance(there[-1], Finished)
+
+
+def test_a_wish_to_cancel_a_batch_is_heard(engine: SharedEngine) -> None:
+    seen: list[EngineEvent] = []
+    for event in engine.run(BatchRequest((ENDLESS, SHORT)), lambda: len(seen) > 4):
+        seen.append(event)
+    ended = [event for event in seen if isinstance(event, OfOne) and isinstance(event.event, Finished)]
+    assert {event.index for event in ended} == {0, 1}, "each is told to be over"
+    assert isinstance(seen[-1], Finished)
+    assert seen[-1].reason == "cancelled"
 
 
 def test_what_one_face_has_read_another_finds_cached(spec: ModelSpec, new_link: NewLink) -> None:

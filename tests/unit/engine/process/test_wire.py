@@ -33,17 +33,21 @@ steps = st.one_of(
     ),
 )
 prompts = st.lists(ids, max_size=3).map(tuple)
+behind = st.none() | st.builds(protocol.Windows, prompts, st.lists(prompts, max_size=3).map(tuple), numbers)
+plain = st.builds(protocol.Request, prompts, st.lists(steps, max_size=4).map(tuple), behind=behind)
 requests = st.one_of(
-    st.builds(protocol.Request, prompts, st.lists(steps, max_size=4).map(tuple)),
-    st.builds(protocol.ScoreRequest, prompts, prompts, st.integers(0, 9)),
+    plain,
+    st.builds(protocol.ScoreRequest, prompts, prompts, st.integers(0, 9), behind),
+    st.builds(protocol.BatchRequest, st.lists(plain, max_size=3).map(tuple)),
 )
 specs = st.builds(ModelSpec, st.text(), st.integers(1, 999), kv_memory=st.none() | st.integers(0, 2**50))
-events = st.one_of(
+one = st.one_of(
     st.builds(protocol.Prefilled, st.integers(), st.integers(), st.integers(), st.none() | numbers),
     st.builds(protocol.Token, st.integers(), st.integers(), st.none() | st.integers()),
     st.builds(protocol.Scored, st.lists(numbers).map(tuple)),
     st.builds(protocol.StepEnded, st.integers(), st.text(), st.none() | st.integers()),
 )
+events = one | st.builds(protocol.OfOne, st.integers(), one)
 
 
 @given(
