@@ -93,7 +93,7 @@ class Engine:
                 values = log_likelihoods(self.model, cache, request.branches, request.tail, check)
                 yield Scored(tuple(values))
             else:
-                program = Program(self.model, cache, logits, request.sampling, check)
+                program = Program(self.model, cache, logits, request.sampling, check, drafting=request.drafting)
                 for event in program.run(request.steps):
                     yield event
                     if isinstance(event, Token):
@@ -112,6 +112,8 @@ class Engine:
             tokens_generated=program.generated if program else 0,
             prefill_s=read - began,
             generate_s=perf_counter() - read,
+            tokens_drafted=program.drafted if program else 0,
+            tokens_accepted=program.accepted if program else 0,
         )
 
     def can_begin(self, request: Request | ScoreRequest) -> bool:

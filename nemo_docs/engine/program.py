@@ -1,7 +1,8 @@
 """Running a program over the decoder: forced tokens, copies, choices, free text, one after the other.
 
 Tokens that are already certain are not fed to the model one by one: they wait until a decision needs logits, and then
-go through it together.
+go through it together. Where a decision needs a pass, tokens that are only guessed go through it too (`drafting`): what
+is then decided as it was guessed needs no pass of its own, the rest is dropped from the cache.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from nemo_docs.engine.branches import log_likelihoods
 from nemo_docs.engine.copying import CopyState
+from nemo_docs.engine.drafting import WIDTH, Draft, Drafter, Pass
 from nemo_docs.engine.protocol import (
     Choose,
     Copy,
@@ -42,6 +44,7 @@ class Program:
         logits: The prompt's last row, fp32 [V].
         sampling: How free text is drawn.
         between_layers: Raises to cancel.
+        drafting: Whether guessed tokens may be fed.
     """
 
     def __init__(
@@ -51,8 +54,12 @@ class Program:
         logits: Tensor,
         sampling: Sampling,
         between_layers: Callable[[], None],
+        *,
+        drafting: bool = True,
     ) -> None:
-        self._model, self._cache, self._logits = model, cache, logits
+        self._model, self._cache = model, cache
+        self._drafter = Drafter(model.device.type) if drafting else None
+        self._pass = Pass(logits.unsqueeze(0))
         self._sampler = Sampler(sampling)
         self._between_layers = between_layers
         self._waiting: list[int] = []
@@ -60,6 +67,10 @@ class Program:
         self._last: int | None = None
         self.generated = 0
         """Tokens generated or copied so far."""
+        self.drafted = 0
+        """Tokens guessed and checked so far."""
+        self.accepted = 0
+        """Of these, tokens that were then written."""
 
     def run(self, steps: Sequence[Step]) -> Iterator[ProgramEvent]:
         """Carry out the steps in order, with the jumps that choices make."""
@@ -84,8 +95,8 @@ class Program:
 
     def _free(self, index: int, step: Free) -> Iterator[ProgramEvent]:
         bans = BanMask(step.bans, self._model.device)
-        for _ in range(step.max_tokens):
-            token = self._sampler.draw(bans.apply(self._next_logits(), self._last))
+        for left in range(step.max_tokens, 0, -1):
+            token = self._sampler.draw(bans.apply(self._next_logits(left), self._last))
             if token in step.stops:
                 yield StepEnded(index, "stop")
                 return
@@ -101,7 +112,7 @@ class Program:
             return
         state = CopyState(replace(step, starts=starts))
         while (reason := state.ended()) is None:
-            tokens = state.certain() or (self._pick(state.allowed(), step.model_weight),)
+            tokens = state.certain() or (self._pick(state, step.model_weight),)
             for token in tokens:
                 state.take(token)
                 self.generated += 1
@@ -111,11 +122,12 @@ class Program:
         self._copied[step.source].append((start, end))
         yield StepEnded(index, reason, start=start, end=end)
 
-    def _pick(self, allowed: dict[int, float], model_weight: float) -> int:
+    def _pick(self, state: CopyState, model_weight: float) -> int:
         """The token that is best by its weight and the model together."""
+        allowed = state.allowed()
         if len(allowed) == 1:
             return next(iter(allowed))
-        log_probabilities = self._next_logits().log_softmax(-1)
+        log_probabilities = self._next_logits(state.left, state).log_softmax(-1)
         tokens = list(allowed)
         scores = log_probabilities[torch.tensor(tokens, device=self._model.device)] * model_weight
         weights = torch.tensor([allowed[token] for token in tokens], device=self._model.device)
@@ -124,6 +136,7 @@ class Program:
     def _choose(self, step: Choose) -> int:
         """Index of the option with the best sum of weight and mean log-probability; its tokens are written."""
         first = self._next_logits().log_softmax(-1)
+        self._end_draft()  # the options are written in its place
         scores = [option.log_weight + self._mean_likelihood(first, option.ids) for option in step.options]
         best = max(range(len(scores)), key=lambda n: scores[n])
         self._write(step.options[best].ids)
@@ -137,14 +150,44 @@ class Program:
         return total / len(ids)
 
     def _write(self, ids: Sequence[int]) -> None:
-        self._waiting.extend(ids)
+        for token in ids:
+            if self._pass.accepts(token):
+                self.accepted += 1
+            else:
+                self._end_draft()
+                self._waiting.append(token)
         if ids:
             self._last = ids[-1]
+        if self._drafter is not None:
+            self._drafter.follow(ids)
 
-    def _next_logits(self) -> Tensor:
-        """Logits behind everything written. Shapes: fp32 [V]."""
+    def _next_logits(self, left: int = 0, copying: CopyState | None = None) -> Tensor:
+        """Logits behind everything written. Shapes: fp32 [V].
+
+        Args:
+            left: The most tokens that the step will still write; 0 drafts none.
+            copying: The copy that they are of; None for free text.
+        """
         if self._waiting:
-            self._logits = self._model.forward(self._waiting, self._cache, between_layers=self._between_layers)[-1]
-            self._cache.commit(self._waiting, ends_chunk=False)
-            self._waiting = []
-        return self._logits
+            draft = self._guess(left, copying)
+            ahead = draft.ids if draft else ()
+            fed, rows = (*self._waiting, *ahead), slice(-1 - len(ahead), None)
+            logits = self._model.forward(fed, self._cache, rows=rows, between_layers=self._between_layers)
+            self._cache.commit(fed, ends_chunk=False)
+            self._pass, self._waiting = Pass(logits, draft), []
+            self.drafted += len(ahead)
+        return self._pass.logits()
+
+    def _guess(self, left: int, copying: CopyState | None) -> Draft | None:
+        """A draft that fills the pass, where one is at hand and needs no room that the step would not."""
+        count = WIDTH - len(self._waiting)
+        if self._drafter is None or not 0 < count < left:
+            return None
+        if copying is not None:
+            return self._drafter.continuation(count, copying)
+        return self._drafter.repetition(count, lambda: [*self._cache.ids, *self._waiting])
+
+    def _end_draft(self) -> None:
+        """Drop what is drafted and not written."""
+        self._cache.truncate(len(self._cache) - self._pass.unwritten)
+        self._pass.end()

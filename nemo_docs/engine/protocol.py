@@ -116,6 +116,9 @@ class Request:
     """The program; without steps the prompt is only read."""
     sampling: Sampling = Sampling()
     """How free text is drawn."""
+    drafting: bool = True
+    """Whether several guessed tokens may be checked in one pass: the tokens written are the same, but for ties that
+    other shapes round otherwise in bf16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,10 @@ class Finished:
     """Seconds spent reading the prompt."""
     generate_s: float
     """Seconds spent on the program."""
+    tokens_drafted: int = 0
+    """Guessed and checked."""
+    tokens_accepted: int = 0
+    """Guessed rightly."""
 
 
 EngineEvent = Prefilled | StepBegan | Token | StepEnded | Scored | Finished
