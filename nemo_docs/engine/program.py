@@ -181,7 +181,7 @@ class Program:
     def _guess(self, left: int, copying: CopyState | None) -> Draft | None:
         """A draft that fills the pass, where one is at hand and needs no room that the step would not."""
         count = WIDTH - len(self._waiting)
-        if self._drafter is None or not 0 < count < left:
+        if self._drafter is None or not 0 < count <= left:
             return None
         if copying is not None:
             return self._drafter.continuation(count, copying)
