@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -291,7 +292,7 @@ def test_drafts_that_pay_go_on() -> None:
 
 def test_drafts_that_fail_are_tried_ever_more_rarely() -> None:
     made = record_of(lambda chance: 0, 20_000)
-    gaps = [after - before for before, after in zip(made, made[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(made)]
     assert gaps == sorted(gaps)
     assert gaps[0] == 1
     assert gaps[-1] == Record.LONGEST_PAUSE + 1
@@ -327,6 +328,8 @@ def test_answer_over_quotes_is_the_same_in_fewer_passes(smollm2: tuple[ModelFile
     )
     assert written(drafted) == written(plain)
     repeated = files.tokenizer.decode(tokens_of(drafted))
-    assert "either alone or in community with others and in public or private" in repeated, "else nothing is shown"
+    assert "others and in public or private, to manifest his religion or belief in teaching" in repeated, (
+        "else nothing is shown"
+    )
     last = finished(drafted)
     assert last.tokens_accepted >= 0.6 * last.tokens_generated, "most tokens should need no pass of their own"
