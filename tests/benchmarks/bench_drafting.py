@@ -36,7 +36,7 @@ from nemo_docs.engine.drafting import PASS_COST, WIDTH
 from nemo_docs.engine.engine import Engine
 from nemo_docs.engine.placing import CHUNK_TOKENS
 from nemo_docs.engine.plan import chunk_plan
-from nemo_docs.engine.protocol import Bans, Copy, Finished, Free, Request, Sampling, Start, Step, Token
+from nemo_docs.engine.protocol import Bans, Copy, Finished, Free, Request, Sampling, Start, Step, StepBegan, Token
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.model.folder import ModelFiles, open_model
 from nemo_docs.model.template import Turn, render
@@ -81,15 +81,16 @@ class Bench:
         self._engine = Engine(model, window_tokens=1 << 20, chunk_tokens=self.chunk_tokens, pool_bytes=1 << 36)
 
     def write(self, request: Request) -> Written:
-        """Answer a request; its prompt is read before the clock begins."""
-        list(self._engine.run(Request(request.segments)))
-        before, tokens = self.model.passes, []
+        """Answer a request; the clock begins, and passes count, behind its prompt."""
+        tokens: list[int] = []
+        read = 0
         for event in self._engine.run(request):
-            if isinstance(event, Token):
+            if event == StepBegan(0):
+                read = self.model.passes
+            elif isinstance(event, Token):
                 tokens.append(event.id)
         assert isinstance(event, Finished)
-        reading = len(chunk_plan([len(request.segments[-1])], self.chunk_tokens))
-        return Written(tuple(tokens), event.generate_s, self.model.passes - before - reading, event)
+        return Written(tuple(tokens), event.generate_s, self.model.passes - read, event)
 
     def feed(self, segments: Sequence[Sequence[int]], tokens: Sequence[int], width: int) -> tuple[Tensor, float]:
         """Read a prompt, then `tokens` in passes of `width`, choosing behind each as plain decode does.
@@ -213,9 +214,11 @@ def is_near_tie(bench: Bench, asked: Asked, plain: Sequence[int], drafted: Seque
     if isinstance(step, Copy):
         state = CopyState(step)
         for token in plain[:at]:
-            state.take(token)
-        weights = state.allowed()
-        margin = margin * step.model_weight + weights[a] - weights[b]
+            if state.ended() is None:
+                state.take(token)
+        if state.ended() is None:  # else it is the token behind the copy
+            weights = state.allowed()
+            margin = margin * step.model_weight + weights[a] - weights[b]
     apart = float((narrow - wide).abs().max())
     print(f"differs at token {at}: {a} and {b} lie {margin:.4f} apart, the shapes {apart:.4f}", file=sys.stderr)
     return abs(margin) < apart
