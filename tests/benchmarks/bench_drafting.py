@@ -1,10 +1,10 @@
 """Drafting beside plain decode: tokens a second, tokens a pass, and what else is written with it: nothing.
 
-With a trained model: passages that the model is told to repeat (free text), and sentences that it copies out of a
-document in which many may begin (quotes). In fp32 every token must be the same. In bf16 the first difference of an
-answer must be a near tie: the answer so far is fed again from nothing, token by token and in passes of eight, and the
-two tokens must lie closer than the logits of these two shapes lie apart there. Anything else ends with 1. Text drawn at
-random from twelve tokens shows what drafts cost that do not come true.
+With a trained model: passages that it repeats, and others that it is told to repeat and partly retells (free text);
+lines that it copies out of a document in which many may begin (quotes). In fp32 every token must be the same. In bf16
+the first difference of an answer must be a near tie: the answer so far is fed again from nothing, token by token and in
+passes of eight, and the two tokens must lie closer than the logits of these two shapes lie apart there. Anything else
+ends with 1. Text drawn at random from twelve tokens shows what drafts cost that do not come true.
 
 With `--random-nemo`, NeMo's shape and random weights: quotes out of a window of `--window` tokens, and what a pass of
 eight costs beside a pass of one. Plain decode feeds a quote's tokens one by one, as a program without constraints
@@ -140,15 +140,27 @@ class Asked(NamedTuple):
         return Request(self.segments, self.steps, self.sampling, drafting)
 
 
-def repetitions(files: ModelFiles, count: int) -> Iterator[Asked]:
-    """Passages that the model is to repeat, the same ones asked for in several ways."""
-    ways = ("Repeat this text exactly:\n\n{}", "{}\n\nCopy the text above word for word.", "Write this again: {}")
-    passages = [line for line in TEXT.read_text(encoding="utf-8").splitlines() if len(line) > 120]
+def passages(count: int) -> Iterator[tuple[int, str]]:
+    """Long lines of the text, numbered by how often they came before."""
+    lines = [line for line in TEXT.read_text(encoding="utf-8").splitlines() if len(line) > 120]
     for n in range(count):
-        text = passages[n % len(passages)]
-        turn = Turn("user", (ways[n // len(passages) % len(ways)].format(text),))
-        tokens = len(files.tokenizer.encode(text)) + 16
-        yield Asked((tuple(render(files.template, files.tokenizer, [turn])),), (Free(tokens, files.template.stops),))
+        yield n // len(lines), lines[n % len(lines)]
+
+
+def repeated(files: ModelFiles, count: int) -> Iterator[Asked]:
+    """Passages that stood twice or more and begin again."""
+    for turn, text in passages(count):
+        ids = files.tokenizer.encode(f"{text}\n\n")
+        begun = (*ids * (2 + turn), *ids[: len(ids) // 4])
+        yield Asked((begun,), (Free(len(ids) - len(ids) // 4, files.template.stops),))
+
+
+def retold(files: ModelFiles, count: int) -> Iterator[Asked]:
+    """Passages that the model is told to repeat."""
+    ways = ("Repeat this text exactly:\n\n{}", "{}\n\nCopy the text above word for word.", "Write this again: {}")
+    for turn, text in passages(count):
+        ids = render(files.template, files.tokenizer, [Turn("user", (ways[turn % len(ways)].format(text),))])
+        yield Asked((tuple(ids),), (Free(len(files.tokenizer.encode(text)), files.template.stops),))
 
 
 def quotations(files: ModelFiles, count: int) -> Iterator[Asked]:
@@ -276,11 +288,12 @@ def of_trained(files: ModelFiles, prompts: int, device: torch.device) -> list[Ro
     for dtype in (torch.float32, torch.bfloat16):
         bench = Bench(Counting(files.weights, device=device, dtype=dtype))
         exact = dtype == torch.float32
-        free, quotes = list(repetitions(files, prompts)), list(quotations(files, prompts))
+        free, quotes = list(repeated(files, prompts)), list(quotations(files, prompts))
         row = {
             "dtype": str(dtype).removeprefix("torch."),
             "pass_cost": round(bench.pass_ms(free[0].segments, WIDTH) / bench.pass_ms(free[0].segments, 1), 2),
-            "free_text": compare(bench, free, exact=exact, by_hand=False),
+            "repeated": compare(bench, free, exact=exact, by_hand=False),
+            "retold": compare(bench, list(retold(files, prompts)), exact=exact, by_hand=False),
             "quotes": compare(bench, quotes, exact=exact, by_hand=True),
         }
         if exact:
