@@ -121,9 +121,13 @@ class Record:
     """
 
     GOOD_FAITH = 4.0
+    """Passes that a draft is taken to save before any was made: about half of what it can."""
     RATE = 0.25
+    """What the last draft counts in the mean: on CUDA ten failures in a row switch off, on a CPU three."""
     FIRST_PAUSE = 16
+    """Drafts passed over before the first trial."""
     LONGEST_PAUSE = 512
+    """The same at most; it doubles with each trial that fails."""
 
     def __init__(self, worth: float) -> None:
         self._worth = worth
