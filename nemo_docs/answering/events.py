@@ -227,6 +227,10 @@ class Timing:
     total_s: float = 0.0
     tokens_per_s: float | None = None
     """Speed of writing the answer."""
+    tokens_drafted: int = 0
+    """Tokens that were guessed while quoting and writing, and checked several at once."""
+    tokens_accepted: int = 0
+    """Of these, guessed rightly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class Transcript:
     _began: float = field(default_factory=perf_counter)
     _cached: int = 0
     _prefilled: int = 0
+    _drafted: int = 0
+    _accepted: int = 0
     _first_quote_s: float | None = None
     _first_answer_s: float | None = None
     _writing_speed: float | None = None
@@ -57,6 +59,8 @@ class Transcript:
         """A request of the engine ended; what it took from the cache counts only where a window was to be read."""
         self._cached += finished.tokens_cached if reading else 0
         self._prefilled += finished.tokens_prefilled
+        self._drafted += finished.tokens_drafted
+        self._accepted += finished.tokens_accepted
         if not reading and finished.generate_s > 0:
             self._writing_speed = finished.tokens_generated / finished.generate_s
         if finished.reason == "cancelled" and self.finish != "repetition":
@@ -78,6 +82,8 @@ class Transcript:
                 first_answer_s=_rounded(self._first_answer_s),
                 total_s=round(self.elapsed_s, 3),
                 tokens_per_s=None if self._writing_speed is None else round(self._writing_speed, 1),
+                tokens_drafted=self._drafted,
+                tokens_accepted=self._accepted,
             ),
             model=model,
             language=language,

@@ -29,6 +29,11 @@ class CopyState:
         self.copied = 0
         """Tokens taken."""
 
+    @property
+    def left(self) -> int:
+        """The most tokens that may still be taken."""
+        return self._step.max_tokens - self.copied
+
     def allowed(self) -> dict[int, float]:
         """Each token that may follow, with the logarithm of the weight of all places where it stands."""
         groups: dict[int, list[float]] = defaultdict(list)
@@ -50,6 +55,11 @@ class CopyState:
             return ()
         (position,) = self._live
         return self._step.source[position : self._end_from(position)]
+
+    def likeliest(self, count: int) -> tuple[int, ...]:
+        """The next `count` tokens at the place of the greatest weight; fewer where the source ends."""
+        position = max(self._live, key=lambda p: (self._live[p], -p))
+        return self._step.source[position : position + count]
 
     def only_place(self) -> int | None:
         """Where the token just taken stands in the source, when only one place is left."""

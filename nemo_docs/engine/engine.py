@@ -102,7 +102,7 @@ class Engine:
             if isinstance(request, ScoreRequest):
                 yield under.scored(request)
             else:
-                for event in under.program(request).run(request.steps):
+                for event in under.program(request, drafting=request.drafting).run(request.steps):
                     yield event
                     if isinstance(event, Token) and cancelled():
                         raise Cancelled
@@ -152,8 +152,12 @@ class Engine:
                 except Cancelled:
                     yield index, under[index].end("cancelled")
                     del under[index]
+            # Several programs share a pass, one token each: a guess would need a pass of its own.
+            alone = len(under) == 1
             programs = {
-                index: (under[index].program(request), request.steps) for index, request in group if index in under
+                index: (under[index].program(request, drafting=alone and request.drafting), request.steps)
+                for index, request in group
+                if index in under
             }
             for index, event in in_lockstep(self.model, programs, cancelled):
                 yield index, under.pop(index).end(event.reason) if isinstance(event, Ended) else event
@@ -220,5 +224,7 @@ def in_all(ended: Sequence[Finished]) -> Finished:
         tokens_prefilled=sum(each.tokens_prefilled for each in ended),
         tokens_generated=sum(each.tokens_generated for each in ended),
         prefill_s=sum(each.prefill_s for each in ended),
+        tokens_drafted=sum(each.tokens_drafted for each in ended),
+        tokens_accepted=sum(each.tokens_accepted for each in ended),
         generate_s=max((each.generate_s for each in ended), default=0.0),
     )

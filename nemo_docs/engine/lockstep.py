@@ -60,7 +60,7 @@ def in_lockstep(
 
 def _feed(model: Transformer, programs: Mapping[int, Program], cancelled: Callable[[int], bool]) -> list[int]:
     """Feed what waits; returns the numbers of those that were cancelled meanwhile."""
-    together = {index: program for index, program in programs.items() if len(program.waiting) == 1}
+    together = {index: program for index, program in programs.items() if len(program.upcoming) == 1}
     if len(together) < 2:
         together = {}
     lost = []
@@ -77,11 +77,11 @@ def _feed(model: Transformer, programs: Mapping[int, Program], cancelled: Callab
         if all(map(cancelled, together)):
             raise Cancelled
 
-    tokens, caches = zip(*((program.waiting[0], program.cache) for program in together.values()), strict=True)
+    tokens, caches = zip(*((program.upcoming[0], program.cache) for program in together.values()), strict=True)
     try:
         logits = model.decode_together(tokens, caches, between_layers=check)  # [B, V]
     except Cancelled:
         return [*lost, *together]
     for row, program in zip(logits, together.values(), strict=True):
-        program.fed(row)
+        program.fed(row.unsqueeze(0))
     return lost

@@ -131,6 +131,9 @@ class Request:
     """How free text is drawn."""
     behind: Windows | None = None
     """What the prompt stands behind; its first token is placed after the longest window."""
+    drafting: bool = True
+    """Whether several guessed tokens may be checked in one pass: the tokens written are the same, but for ties that
+    other shapes round otherwise in bf16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,10 @@ class Finished:
     """Seconds spent reading the prompt."""
     generate_s: float
     """Seconds spent on the program."""
+    tokens_drafted: int = 0
+    """Guessed and checked."""
+    tokens_accepted: int = 0
+    """Guessed rightly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,11 +103,13 @@ class Underway:
             yield Prefilled(done=done, of=of, cached=self._cached, seconds_left=clock.seconds_left(number))
         self._read = perf_counter()
 
-    def program(self, request: Request) -> Program:
-        """What writes behind the prompt that was read."""
+    def program(self, request: Request, *, drafting: bool) -> Program:
+        """What writes behind the prompt that was read, with or without guesses."""
         assert self._logits is not None  # the last segment holds a token and is never taken from the cache
         self._writing = perf_counter()
-        self._program = Program(self._model, self._caches[-1], self._logits, request.sampling, self._check)
+        self._program = Program(
+            self._model, self._caches[-1], self._logits, request.sampling, self._check, drafting=drafting
+        )
         return self._program
 
     def scored(self, request: ScoreRequest) -> Scored:
@@ -134,6 +136,8 @@ class Underway:
             tokens_generated=self._program.generated if self._program else 0,
             prefill_s=read - self._began,
             generate_s=0.0 if self._writing is None else now - self._writing,
+            tokens_drafted=self._program.drafted if self._program else 0,
+            tokens_accepted=self._program.accepted if self._program else 0,
         )
 
     def _give_back(self) -> None:
