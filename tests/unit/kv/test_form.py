@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nemo_docs.kv.form import LARGEST_CODE, PLAIN, SMALLEST_SCALE, Int8, Rows
@@ -18,6 +18,7 @@ numbers = st.floats(-(2.0**119), 2.0**119, width=32) | st.floats(-8, 8, width=32
 rows = st.integers(1, 9).flatmap(lambda size: st.lists(st.lists(numbers, min_size=size, max_size=size), min_size=1))
 
 
+@example([[0.0, 1e-42, 3e-42]])
 @given(rows)
 def test_error_is_at_most_half_a_scale(values):
     x = torch.tensor(values)
