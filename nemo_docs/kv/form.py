@@ -136,7 +136,7 @@ class Int8:
     def load(self, rows: Rows, dtype: torch.dtype) -> Tensor:
         """Exact in fp32; in bf16 the product is rounded once. Shapes: [..., T, D]."""
         assert rows.scales is not None
-        return rows.codes.to(dtype) * rows.scales.to(dtype).unsqueeze(-1)
+        return rows.codes * rows.scales.to(dtype).unsqueeze(-1)  # the product takes the scales' dtype
 
 
 PLAIN = Plain()
