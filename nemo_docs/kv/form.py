@@ -7,12 +7,12 @@ equals a cold one. Memory and disk hold the same bytes, and coming from a disk c
 Eight bits are a whole number for each element and one scale for each token and head. Chosen by measurement
 (`tests/benchmarks/bench_kv.py`, figures in `NOTES.md` beside it):
 
-- Keys are quantised once, as they are attended to: rotated. Before the rotation they quantise no better, and a cache
-  made of them would have to be rotated and rounded a second time, at about twice the divergence. Nothing is lost by
+- Keys are quantised once, as they are attended to: rotated. Before the rotation they quantise hardly better, and a
+  cache made of them would have to be rotated and rounded a second time, at 1.7 times the divergence. Nothing is lost by
   it: rotations add up, so that a window can still be placed elsewhere, and pays that second rounding only then.
 - A Hadamard rotation of the heads would cut the divergence to a quarter, for four more products a layer. What there is
   to gain is a tenth of a per cent of perplexity: it does not earn them.
-- fp8 (e4m3) takes as many bytes and has four bits of precision where these have eight: several times the divergence.
+- fp8 (e4m3) takes as many bytes and has four bits of precision where these have eight: twelve times the divergence.
 - Scales are bf16, because they may be rounded freely: codes are found after it, so it costs no precision (the largest
   code still rounds to 127), halves the scales' bytes, and has the range of fp32, where fp16 would overflow.
 """

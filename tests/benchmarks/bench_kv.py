@@ -56,10 +56,11 @@ class Float8(Plain):
 
 
 class MovedCache(KVCache):
-    """Keys are rounded where they were not attended to, then rotated there and rounded again.
+    """Rows are rounded to eight bits where keys are not yet attended to; keys are then rotated there and kept as the
+    layout says: rounded a second time, or not at all.
 
     Args:
-        turns: From where they were rounded to where they stand, by position; conjugate, the way back. [C, D/2]
+        turns: From where keys are rounded to where they stand, by position; conjugate, the way back. [C, D/2]
     """
 
     def __init__(self, turns: Tensor, layout: KVLayout, capacity: int) -> None:
@@ -67,10 +68,13 @@ class MovedCache(KVCache):
         self._turns = turns
 
     def write(self, layer: int, k: Tensor, v: Tensor) -> None:
-        form, turns = self.layout.form, self._turns[len(self) : len(self) + k.shape[1]]
+        turns = self._turns[len(self) : len(self) + k.shape[1]]
         back = rotate(k.transpose(0, 1).float(), turns.conj())  # [T, K, D]
-        rounded = form.load(form.store(back), torch.float32)
-        super().write(layer, rotate(rounded, turns).transpose(0, 1), v)
+        super().write(layer, rotate(_rounded(back), turns).transpose(0, 1), _rounded(v))
+
+
+def _rounded(x: Tensor) -> Tensor:
+    return Int8().load(Int8().store(x), torch.float32)
 
 
 class HadamardCache(KVCache):
@@ -108,6 +112,7 @@ def variants(model: Transformer, window: int) -> dict[str, Contestant]:
     from_start = table.at(range(window))
     elsewhere = table.at([3000]).expand(window, -1)
     return {
+        "int8, keys before the rotation only": Contestant(PLAIN, partial(MovedCache, from_start)),
         "int8, keys before the rotation and after it": Contestant(Int8(), partial(MovedCache, from_start)),
         "int8, a window moved by 3,000 tokens": Contestant(Int8(), partial(MovedCache, elsewhere)),
         "int8 behind a Hadamard matrix": Contestant(Int8(), HadamardCache),
