@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from nemo_docs.kv.form import PLAIN, Form
 from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.tokenizers.tekken import TEKKEN, bundled_nemo
 from nemo_docs.model.transformer import Transformer
@@ -45,8 +46,8 @@ class RandomWeights:
         return (1 + 0.1 * spread if len(shape) == 1 else spread * shape[-1] ** -0.5).to(device, dtype)
 
 
-def tiny_model(seed: int = 0, dtype: torch.dtype = torch.float32) -> Transformer:
-    return Transformer(RandomWeights(seed=seed), device=CPU, dtype=dtype)
+def tiny_model(seed: int = 0, dtype: torch.dtype = torch.float32, kv_form: Form = PLAIN) -> Transformer:
+    return Transformer(RandomWeights(seed=seed), device=CPU, dtype=dtype, kv_form=kv_form)
 
 
 def write_tiny_nemo(folder: Path) -> Path:

@@ -173,14 +173,12 @@ def engine_for(
         window_tokens: The longest prompt and answer together.
         adapter: What lies over the weights.
         on_layer: Told of progress; may raise to stop.
-
-    Raises:
-        SettingsError: If this version cannot keep a cache in that form.
     """
     import torch
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.placing import DTYPES
+    from nemo_docs.kv.form import PLAIN, Int8
     from nemo_docs.model.transformer import Transformer
 
     model = Transformer(
@@ -188,6 +186,7 @@ def engine_for(
         device=torch.device(plan.device),
         dtype=DTYPES[plan.arithmetic],
         linears=_linears(source, plan, adapter),
+        kv_form=Int8() if plan.kv == "int8" else PLAIN,
         on_layer=on_layer,
     )
     if model.device.type == "cpu":
@@ -202,20 +201,13 @@ def engine_for(
 
 
 def _linears(source: TensorSource, plan: MemoryPlan, adapter: Adapter | None) -> LinearLoader:
-    """What makes the products in the precision of the plan, each where the plan has it.
-
-    Raises:
-        SettingsError: If this version cannot keep a cache in that form.
-    """
+    """What makes the products in the precision of the plan, each where the plan has it."""
     import torch
 
     from nemo_docs.engine.placing import DTYPES
     from nemo_docs.model.linear.host import HostEmbedding
     from nemo_docs.model.linear.loading import linears_for
     from nemo_docs.model.linear.lora import AdaptedLoader
-
-    if plan.kv != "full":
-        raise SettingsError(f"This version cannot load {plan.way}.", hint="Use --kv full, if memory holds that.")
 
     def loader(device: str) -> LinearLoader:
         return linears_for(

@@ -146,7 +146,7 @@ class Measurement:
         segments = (document, self._prompt(QUESTION_TOKENS, "question"))
         times: list[float] = []
         cached, last = 0, perf_counter()
-        for event in self._engine.run(Request(segments, (Free(written, stops=()),)), self._is_over):
+        for event in self._engine.run(Request(segments, (Free(written, stops=()),), drafting=False), self._is_over):
             self._memory.look()
             if isinstance(event, Prefilled):
                 cached = event.cached

@@ -43,5 +43,4 @@ class JoinedCache(KVCache):
         return [preamble, *windows, *super().pieces(layer, tokens)]
 
     def _own(self, window: KVCache, layer: int) -> Past:
-        k, v = window.past(layer, len(window))
-        return Past(k[:, self._shared :], v[:, self._shared :], self._log_weight)
+        return Past(*window.past(layer, len(window), start=self._shared), self._log_weight)

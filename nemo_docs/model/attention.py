@@ -13,7 +13,8 @@ Source: the merge is that of FlashAttention's split softmax, arXiv:2205.14135, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -46,22 +47,22 @@ def attend(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) -> Tenso
     Returns:
         [H, T, D], q's dtype.
     """
-    tokens = q.shape[1]
-    past = [piece for piece in past if piece.k.shape[1]]
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
-        return in_one_softmax(q, past, mask)
-    if tokens == 1:  # sees itself, so the last piece whole
-        parts = [over_past(q, piece) for piece in past]
-    else:
-        last = past[-1]
-        before = Past(last.k[:, :-tokens], last.v[:, :-tokens], last.log_weight)
-        parts = [over_past(q, piece) for piece in (*past[:-1], before) if piece.k.shape[1]]
-        out, lse = over_own(q, last.k[:, -tokens:], last.v[:, -tokens:], mask)
-        parts.append(Partial(out, lse + last.log_weight))
-    merged = parts[0]
-    for part in parts[1:]:
-        merged = merge(merged, part)
-    return merged.out.to(q.dtype)
+        return in_one_softmax(q, [piece for piece in past if piece.k.shape[1]], mask)
+    return reduce(merge, _parts(q, past, mask)).out.to(q.dtype)
+
+
+def _parts(q: Tensor, past: Sequence[Past], mask: Tensor | None) -> Iterator[Partial]:
+    """Attention over each piece, one after the other: a piece that was unpacked is let go before long."""
+    tokens, last = q.shape[1], len(past) - 1
+    for n, piece in enumerate(past):
+        own = tokens if n == last and tokens > 1 else 0  # a single token sees itself, so the last piece whole
+        before = piece.k.shape[1] - own
+        if before:
+            yield over_past(q, Past(piece.k[:, :before], piece.v[:, :before], piece.log_weight))
+        if own:
+            out, lse = over_own(q, piece.k[:, before:], piece.v[:, before:], mask)
+            yield Partial(out, lse + piece.log_weight)
 
 
 def attend_each(q: Tensor, pasts: Sequence[Sequence[Past]]) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nemo_docs.kv.cache import KVCache, KVLayout
+from nemo_docs.kv.form import PLAIN, Form
 from nemo_docs.model.attention import attend, attend_each
 from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.linear.base import Dense, Linear, LinearLoader
@@ -101,6 +102,7 @@ class Transformer:
         device: Where they go.
         dtype: What activations and norms are kept in.
         linears: Makes the products, in whatever precision; by default they are dense, in `dtype`.
+        kv_form: In which numbers caches keep keys and values; by default in `dtype`.
         on_layer: Called with (layers read, layers in all) while loading; may raise to stop.
     """
 
@@ -111,10 +113,12 @@ class Transformer:
         device: torch.device,
         dtype: torch.dtype,
         linears: LinearLoader | None = None,
+        kv_form: Form = PLAIN,
         on_layer: Callable[[int, int], None] = lambda done, of: None,
     ) -> None:
         self.config = source.config
         self.device, self.dtype = device, dtype
+        self._kv_form = kv_form
 
         loader = linears or DenseLoader(source, device, dtype)
 
@@ -148,7 +152,7 @@ class Transformer:
     def kv_layout(self) -> KVLayout:
         """The cache that this model writes."""
         c = self.config
-        return KVLayout(c.n_layers, c.n_kv_heads, c.head_dim, self.dtype, self.device)
+        return KVLayout(c.n_layers, c.n_kv_heads, c.head_dim, self.dtype, self.device, self._kv_form)
 
     @property
     def streamed_bytes(self) -> int:

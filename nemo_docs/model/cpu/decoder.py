@@ -56,7 +56,8 @@ class CpuDecoder:
 
     def can_step(self, tokens: int, cache: KVCache) -> bool:
         """Whether so few tokens, behind such a past, are faster this way."""
-        return tokens <= MOST_TOKENS and cache.layout.dtype in (torch.float32, torch.bfloat16)
+        plain = not cache.layout.form.packed and cache.layout.dtype in (torch.float32, torch.bfloat16)
+        return plain and tokens <= MOST_TOKENS
 
     def step(
         self, ids: Sequence[int], cache: KVCache, rows: slice | Tensor, between_layers: Callable[[], None]

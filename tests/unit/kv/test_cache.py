@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.kv.cache import KVCache, KVLayout
+from nemo_docs.kv.form import PLAIN, Form, Int8, Rows
 from tests.tiny import CPU
 
 LAYOUT = KVLayout(n_layers=2, n_kv_heads=1, head_dim=4, dtype=torch.float32, device=CPU)
@@ -58,3 +60,79 @@ def test_rows_written_but_not_committed_do_not_count():
     cache.write(0, torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))
     assert len(cache) == 3
     assert cache.reusable([1, 2, 3, 0, 0], [3, 5]) == 3
+
+
+every_form = pytest.mark.parametrize("form", [PLAIN, Int8()], ids=["plain", "int8"])
+
+
+def random_cache(form: Form, tokens: int, capacity: int, dtype: torch.dtype = torch.bfloat16) -> KVCache:
+    """Committed random rows."""
+    layout = KVLayout(n_layers=2, n_kv_heads=3, head_dim=8, dtype=dtype, device=CPU, form=form)
+    cache = KVCache(layout, capacity)
+    generator = torch.Generator().manual_seed(tokens)
+    for layer in range(2):
+        cache.write(layer, *torch.randn(2, 3, tokens, 8, generator=generator))
+    cache.commit(range(tokens), ends_chunk=True)
+    return cache
+
+
+def same(a, b) -> bool:
+    """Whether two pasts are equal in every tensor that they have."""
+    return all((x is y is None) or torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@every_form
+def test_bytes_held_are_those_of_its_tensors(form):
+    cache = random_cache(form, 300, 300)
+    assert cache.capacity == 512
+    tensors = [tensor for layer in range(2) for tensor in cache.stored(layer, cache.capacity) if tensor is not None]
+    assert cache.n_bytes == sum(tensor.nbytes for tensor in tensors)
+
+
+def test_eight_bits_take_half_of_sixteen_and_a_scale_for_each_head():
+    assert KVLayout(40, 8, 128, torch.bfloat16, CPU, PLAIN).bytes_per_token == 163_840
+    assert KVLayout(40, 8, 128, torch.bfloat16, CPU, Int8()).bytes_per_token == 81_920 + 40 * 2 * 8 * 2
+
+
+@every_form
+def test_what_is_stored_survives_truncating_growing_and_copying(form):
+    cache = random_cache(form, 300, 300)
+    before = [[None if t is None else t.clone() for t in cache.stored(layer, 200)] for layer in range(2)]
+    copied = cache.copy_of(200, 1000)
+    cache.truncate(200)
+    cache.reserve(2000)
+    for each in (cache, copied):
+        assert all(same(each.stored(layer, 200), before[layer]) for layer in range(2))
+
+
+@every_form
+def test_stored_rows_put_elsewhere_are_the_same_past(form):
+    cache, other = random_cache(form, 300, 300), random_cache(form, 0, 300)
+    for layer in range(2):
+        k_codes, k_scales, v_codes, v_scales = cache.stored(layer, 300)
+        other.put(layer, Rows(k_codes, k_scales), Rows(v_codes, v_scales))
+        assert same(other.stored(layer, 300), cache.stored(layer, 300))
+        assert same(other.past(layer, 300), cache.past(layer, 300))
+
+
+@every_form
+def test_a_past_can_begin_anywhere(form):
+    cache = random_cache(form, 300, 300)
+    whole, part = cache.past(1, 290), cache.past(1, 290, start=70)
+    assert same([tensor[:, 70:] for tensor in whole], part)
+
+
+@given(held=st.integers(0, 40), new=st.integers(1, 40), block=st.integers(1, 50))
+def test_blocks_are_the_past_in_order_with_the_new_tokens_in_the_last(held, new, block):
+    cache = random_cache(Int8(), held, 100)
+    for layer in range(2):
+        cache.write(layer, *torch.randn(2, 3, new, 8))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nemo_docs.kv.cache.BLOCK_TOKENS", block)
+        pieces = cache.pieces(1, held + new)
+        k, v = cache.past(1, held + new)
+        assert torch.equal(torch.cat([piece.k for piece in pieces], 1), k)
+        assert torch.equal(torch.cat([piece.v for piece in pieces[:]], 1), v)
+        assert pieces[-1].k.shape[1] >= new
+        assert all(piece.k.shape[1] == block for piece in pieces[:-1])
+        assert pieces[-1].k.shape[1] - new < block, "no more is unpacked together than a block and the new tokens"

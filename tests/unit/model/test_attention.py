@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import weakref
 
 import pytest
 import torch
 
-from nemo_docs.kv.cache import Past
+from nemo_docs.kv.cache import Blocks, Past
 from nemo_docs.model.attention import attend, in_one_softmax, plain
 
 H, K, D = 4, 2, 8
@@ -39,6 +40,22 @@ def test_pieces_of_a_past_merge_to_the_whole(form, cuts, tokens):
     seen = torch.ones(tokens, total, dtype=torch.bool).tril(total - tokens)
     got = form(q, past)
     torch.testing.assert_close(got, whole(q, k, v, seen), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [1, 6])
+def test_pieces_made_on_demand_are_made_once_and_let_go(tokens):
+    q, k, v = random(H, tokens, D), random(K, 40 + tokens, D), random(K, 40 + tokens, D)
+    made = []
+
+    def load(start, end):
+        assert sum(each() is not None for each in made) <= 1, "beside the piece at hand there is none"
+        piece = Past(k[:, start:end].clone(), v[:, start:end].clone())
+        made.append(weakref.ref(piece.k))
+        return piece
+
+    got = attend(q, Blocks(load, (0, 10, 20, 30, 40 + tokens)))
+    assert len(made) == 4
+    torch.testing.assert_close(got, attend(q, [Past(k, v)]), atol=1e-5, rtol=1e-5)
 
 
 @every_form
