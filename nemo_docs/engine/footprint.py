@@ -20,6 +20,8 @@ WEIGHT_BITS = {"fp32": 32.0, "bf16": 16.0, "fp8": 8.0, "int8": 8.5, "int4": 5.0}
 """Of one weight of a layer's matrices, an fp16 scale (and for int4 a minimum) for 32 of them counted in."""
 ROUNDED = ("fp8", "int8", "int4")
 """Precisions that weights are rounded to on load."""
+ATTENTION_BLOCK_TOKENS = 32_768
+"""On CUDA a past is attended to so many tokens at a time."""
 KV_BLOCK_TOKENS = 16_384
 """A past of eight bits is unpacked so many tokens at a time."""
 STRIP_WEIGHTS = 1 << 24
@@ -105,18 +107,39 @@ def kv_bytes(config: ModelConfig, kv: str, tokens: int, element_bytes: int) -> i
     return -(-tokens // KV_GROWTH_TOKENS) * KV_GROWTH_TOKENS * 2 * c.n_layers * c.n_kv_heads * numbers
 
 
-def activation_bytes(config: ModelConfig, chunk_tokens: int, element_bytes: int) -> int:
-    """What a chunk's own numbers take where they take most: in the feed-forward network, in attention, or in a norm.
+def feed_forward_bytes(config: ModelConfig, kind: str, chunk_tokens: int, element_bytes: int) -> int:
+    """A chunk's numbers in the feed-forward network: T b (2 dim + 3 hidden) on CUDA, else T b (dim + 4 hidden).
 
-    Feed-forward: T b (dim + 4 hidden): the residual, gate and up, silu of the gate, its product with up. Attention:
-    T (b (2 dim + 2 (H + 2K) D + 4 H D) + 12 H D): residual and normed, rows before and after the rotation, queries
-    folded, keys and values repeated, two parts; and in fp32 the parts and their merge. Norm: T dim (8 + 2 b).
+    The residual, what is normed of it, gate and up, and their product; in plain torch silu of the gate beside them. A
+    norm in plain torch takes T dim (8 + 2 b), in fp32.
+    """
+    c, b = config, element_bytes
+    if kind == "cuda":
+        return chunk_tokens * b * (2 * c.dim + 3 * c.hidden_dim)
+    return chunk_tokens * max(b * (c.dim + 4 * c.hidden_dim), c.dim * (8 + 2 * b))
+
+
+def attention_bytes(
+    config: ModelConfig, kind: str, kv: str, chunk_tokens: int, window_tokens: int, element_bytes: int
+) -> int:
+    """A chunk's numbers in attention.
+
+    T b (2 dim + 2 (H + 2K) D + 2 H D): residual and normed, rows before and after the rotation, queries folded, result.
+    On CUDA in bf16 beside them one part a block of the past and two more, T H (D b + 4) each, merged at the end, and a
+    block's keys and values in a place of their own, 2 K D b a token. Elsewhere T (2 H D b + 12 H D): keys and values
+    repeated, and two parts and their merge in fp32; and the scores where no fused kernel hides them. Everywhere what is
+    unpacked of a past of eight bits.
     """
     c, b = config, element_bytes
     heads, all_heads = c.n_heads * c.head_dim, (c.n_heads + 2 * c.n_kv_heads) * c.head_dim
-    feed_forward = b * (c.dim + 4 * c.hidden_dim)
-    attention = b * (2 * c.dim + 2 * all_heads + 4 * heads) + 12 * heads
-    return chunk_tokens * max(feed_forward, attention, c.dim * (8 + 2 * b))
+    held = chunk_tokens * b * (2 * c.dim + 2 * all_heads + 2 * heads)
+    held += unpacked_past_bytes(c, kind, kv, window_tokens, b)
+    if kind == "cuda" and b == 2:
+        block = ATTENTION_BLOCK_TOKENS if kv == "full" else KV_BLOCK_TOKENS
+        parts = 2 + -(-window_tokens // block)
+        copied = 2 * c.n_kv_heads * c.head_dim * b * min(window_tokens, block)
+        return held + parts * chunk_tokens * c.n_heads * (c.head_dim * b + 4) + copied
+    return held + chunk_tokens * (2 * heads * b + 12 * heads) + score_bytes(c, kind, chunk_tokens, window_tokens, b)
 
 
 def score_bytes(config: ModelConfig, kind: str, chunk_tokens: int, window_tokens: int, element_bytes: int) -> int:

@@ -8,10 +8,11 @@ follows. The first way that fits is taken, the best first:
 3. `int8` in groups of 32, elsewhere,
 4. `int4` in groups of 32 with scale and minimum.
 
-With each of them, before the next: everything on the device; the embedding in main memory, which costs nothing but a
-copied row a token; the cache in 8 bits, which costs far less than any rounding of weights (llama.cpp measures a KL
-divergence of 0.001 for it); both. A file on a grid of its own stays on that: another one would round it twice. A window
-is never made smaller than what was asked for; what would fit is told instead.
+With each of them, before the next: everything on the device; on a GPU smaller chunks, which cost some speed; the
+embedding in main memory, which costs a copied row a token; the cache in 8 bits, which costs far less than any rounding
+of weights (llama.cpp measures a KL divergence of 0.001 for it); and these together. A file on a grid of its own stays
+on that: another one would round it twice. A window is never made smaller than what was asked for; what would fit is
+told instead.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from nemo_docs.engine.footprint import Stored
 from nemo_docs.errors import DoesNotFit, SettingsError
 from nemo_docs.model.config import ModelConfig
 
-CHUNK_TOKENS = {"cpu": 256, "mps": 512, "cuda": 2048}
+CHUNK_TOKENS = {"cpu": 256, "mps": 512, "cuda": 8192}
 """How many tokens go through the model at once: a CPU must notice a cancel between two layers of one chunk."""
+SMALL_CHUNK_TOKENS = 2048
+"""The same on a GPU that is short of memory: what a chunk computes shrinks with it, and reading slows a little."""
 POOL_SHARE = 0.25
 """What recent caches may take of the memory that is left beside everything else."""
 MARGIN_BYTES = {"cpu": 512 * 1024**2, "mps": 512 * 1024**2, "cuda": 256 * 1024**2}
@@ -180,7 +183,9 @@ class MemoryPlan:
         """The decision in a few words."""
         kv = "8-bit KV" if self.kv == "int8" else f"{self.arithmetic} KV"
         weights = "its file's own numbers" if self.precision == "file" else self.precision
-        return f"{weights} with {kv}{', the embedding in main memory' if self.embedding == 'host' else ''}"
+        home = ", the embedding in main memory" if self.embedding == "host" else ""
+        chunks = ", in small chunks" if self.chunk_tokens < CHUNK_TOKENS[self.kind] else ""
+        return f"{weights} with {kv}{home}{chunks}"
 
 
 def plan_memory(size: Size, device: Device, window_tokens: int, wishes: Wishes = _FREE) -> MemoryPlan:
@@ -248,10 +253,11 @@ def _ways(
 ) -> Iterator[MemoryPlan]:
     """Every way that is allowed, the best first."""
     homes = ("device", "host") if device.kind == "cuda" and not size.config.tied else ("device",)
+    chunks = (CHUNK_TOKENS[device.kind], *([SMALL_CHUNK_TOKENS] if device.kind == "cuda" else []))
     kvs = ("full", "int8") if wishes.kv == "auto" else (wishes.kv,)
     for precision in _precisions(size, device, wishes.precision, every_form=every_form):
-        for kv, home in product(kvs, homes):
-            way = _way(size, device, window_tokens, wishes, (precision, kv, home))
+        for kv, home, chunk in product(kvs, homes, chunks):
+            way = _way(size, device, window_tokens, wishes, (precision, kv, home), chunk)
             if way.host_bytes <= max(0, device.host_bytes):
                 yield way
 
@@ -275,11 +281,13 @@ def _precisions(size: Size, device: Device, wanted: str, *, every_form: bool) ->
     return tuple(dict.fromkeys((own, dense, *(["fp8"] if device.has_fp8 else []), "int8", "int4")))
 
 
-def _way(size: Size, device: Device, window_tokens: int, wishes: Wishes, form: tuple[str, str, str]) -> MemoryPlan:
+def _way(
+    size: Size, device: Device, window_tokens: int, wishes: Wishes, form: tuple[str, str, str], chunk: int
+) -> MemoryPlan:
     """One way, counted."""
     (precision, kv, home), c, kind = form, size.config, device.kind
     is_wide = precision == "fp32" or (precision != "bf16" and not device.has_bf16)
-    element, chunk = 4 if is_wide else 2, CHUNK_TOKENS[kind]
+    element = 4 if is_wide else 2
     if precision == "file":
         assert size.stored is not None
         parts = (size.stored.layers, size.stored.embedding, size.stored.output)
@@ -291,15 +299,14 @@ def _way(size: Size, device: Device, window_tokens: int, wishes: Wishes, form: t
     weights = layers + output + footprint.norm_bytes(c, element) + size.adapter_parameters * element
     weights += embedding if home == "device" else 0
     cache = footprint.kv_bytes(c, kv, window_tokens, element)
-    # A layer's products and its attention come one after the other; what holds more counts.
-    in_layer = max(
-        footprint.unpacked_bytes(c, kind, precision, element),
-        footprint.unpacked_past_bytes(c, kind, kv, window_tokens, element)
-        + footprint.score_bytes(c, kind, chunk, window_tokens, element),
-    )
+    unpacked = footprint.unpacked_bytes(c, kind, precision, element)
+    feed_forward = footprint.feed_forward_bytes(c, kind, chunk, element)
+    attention = footprint.attention_bytes(c, kind, kv, chunk, window_tokens, element)
+    # Products and attention come one after the other, so what holds more counts; on CUDA unpacked weights stay.
+    kept, passing = (unpacked, 0) if kind == "cuda" else (0, unpacked)
     work = [
-        Item("activations", footprint.activation_bytes(c, chunk, element)),
-        Item("unpacked layer", in_layer),
+        Item("activations", max(feed_forward + passing, attention)),
+        Item("unpacked weights", kept),
         Item("logits", footprint.logit_bytes(c, element)),
         Item("positions", footprint.rotary_bytes(c, window_tokens)),
         Item("libraries", footprint.LIBRARY_BYTES[kind]),

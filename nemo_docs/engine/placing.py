@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from nemo_docs.engine.machine import FP8_CAPABILITY, available_memory
+from nemo_docs.engine.memory_plan import CHUNK_TOKENS as CHUNK_TOKENS
 from nemo_docs.engine.memory_plan import Device, MemoryPlan, Size, Wishes, plan_memory
 from nemo_docs.errors import DoesNotFit, SettingsError
 

@@ -129,11 +129,11 @@ class Request:
     """The program; without steps the prompt is only read."""
     sampling: Sampling = Sampling()
     """How free text is drawn."""
-    behind: Windows | None = None
-    """What the prompt stands behind; its first token is placed after the longest window."""
     drafting: bool = True
     """Whether several guessed tokens may be checked in one pass: the tokens written are the same, but for ties that
     other shapes round otherwise in bf16."""
+    behind: Windows | None = None
+    """What the prompt stands behind; its first token is placed after the longest window."""
 
 
 @dataclass(frozen=True, slots=True)
