@@ -15,13 +15,13 @@ from nemo_docs.model.linear.rounding import GROUP, HIGHEST, round_int4
 
 def ours(weight: Tensor, *, balanced: bool = True) -> Tensor:
     """What the product does, with or without its balance of columns."""
-    sizes = column_sizes([weight]).float() if balanced else torch.ones(weight.shape[1])
+    sizes = column_sizes(weight).float() if balanced else torch.ones(weight.shape[1])
     return round_int4(weight, sizes).dense(torch.float32) * sizes
 
 
 def nearest(weight: Tensor, *, balanced: bool = False) -> Tensor:
     """To the nearest of 16 steps between the extremes of a group, as Q4_1 and torchao's int4 do."""
-    sizes = column_sizes([weight]).float() if balanced else torch.ones(weight.shape[1])
+    sizes = column_sizes(weight).float() if balanced else torch.ones(weight.shape[1])
     groups = (weight / sizes).view(-1, GROUP)
     scale, minimum = _between_extremes(groups)
     return (_codes(groups, scale, minimum) * scale + minimum).view_as(weight) * sizes
@@ -63,7 +63,7 @@ def gptq(weight: Tensor, moments: Tensor, *, balanced: bool = False, damping: fl
     Shapes: weight [out, in]; moments [in, in]. Source: arXiv:2210.17323, with the extremes of a group when its turn has
     come, and without reordering; `balanced` puts our columns and our search into it.
     """
-    sizes = column_sizes([weight]).float() if balanced else torch.ones(weight.shape[1])
+    sizes = column_sizes(weight).float() if balanced else torch.ones(weight.shape[1])
     left, told = weight / sizes, moments * sizes * sizes.unsqueeze(1)
     told = told + damping * told.diagonal().mean() * torch.eye(len(told))
     pass_on = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(told)), upper=True)

@@ -12,8 +12,6 @@ squares is Sinkhorn and Knopp (1967) on the squared matrix.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -26,20 +24,19 @@ LEAST = 1e-3
 """Of the columns' root mean square: no column counts as smaller, so that one of zeros divides nothing away."""
 
 
-def column_sizes(weights: Sequence[Tensor]) -> Tensor:
-    """What to divide the columns of some matrices by, as if they were one below the other.
+def column_sizes(weight: Tensor) -> Tensor:
+    """What to divide the columns of a matrix by.
 
-    Shapes: weights [out, in] each -> bf16 [in], geometric mean one. Inputs are multiplied by just what is returned, so
+    Shapes: weight [out, in] -> bf16 [in], geometric mean one. Inputs are multiplied by just what is returned, so
     that it is short costs nothing.
     """
-    squares = torch.ones(weights[0].shape[1], device=weights[0].device)  # [in]: of the columns' sizes
+    squares = torch.ones(weight.shape[1], device=weight.device)  # [in]: of the columns' sizes
     for _ in range(ROUNDS):
         found = torch.zeros_like(squares)
-        for weight in weights:
-            for part in row_slices(weight):
-                square = weight[part].float().square()  # [rows, in]
-                of_rows = square @ squares.reciprocal()  # [rows]
-                found += torch.where(of_rows > 0, of_rows.reciprocal(), 0) @ square
+        for part in row_slices(weight):
+            square = weight[part].float().square()  # [rows, in]
+            of_rows = square @ squares.reciprocal()  # [rows]
+            found += torch.where(of_rows > 0, of_rows.reciprocal(), 0) @ square
         squares = found.clamp_min(LEAST**2 * found.mean()) if found.any() else torch.ones_like(found)
         squares /= squares.log().mean().exp()
     return squares.sqrt().bfloat16()

@@ -84,9 +84,14 @@ class Int4Loader(_Loader):
     """Every product in groups of 32 whole numbers of four bits, columns balanced before."""
 
     def linear(self, *names: str) -> Linear:
-        """One product for the rows of these tensors together, which share their input and so the sizes of columns."""
+        """One product for the rows of these tensors together, which share their input and so the sizes of columns.
+
+        The sizes are the last one's. That is the value or the up projection, which is linear in its input, so that its
+        columns are small where the input is large; query, key and gate, behind which stand a softmax and a SiLU, tell
+        little, and fare better with the value's sizes than with their own.
+        """
         weights = [self._read(name) for name in names]
-        sizes = column_sizes(weights)
+        sizes = column_sizes(weights[-1])
 
         def balanced(weight: Tensor) -> Grid:
             return round_int4(weight, sizes)

@@ -130,7 +130,7 @@ def test_slices_of_rows_make_one_grid(form: type) -> None:
 def test_weights_are_left_as_they_were() -> None:
     weight = drawn(64, 64)
     before = weight.clone()
-    round_int4(weight, column_sizes([weight]))
+    round_int4(weight, column_sizes(weight))
     round_int8(weight)
     assert torch.equal(weight, before)
 
@@ -139,17 +139,17 @@ def test_sizes_of_columns_are_found_whatever_the_rows_are() -> None:
     true = torch.exp(drawn(96))
     true /= true.log().mean().exp()
     weight = drawn(4096, 96, seed=1) * true * torch.exp(2 * drawn(4096, 1, seed=2))
-    found = column_sizes([weight[:1000], weight[1000:]])
+    found = column_sizes(weight)
     assert (found.float() / true).log().abs().max() < 0.1
 
 
 def test_columns_and_rows_of_zeros_have_no_size_that_matters() -> None:
     weight = drawn(64, 64)
     weight[:, 7], weight[9] = 0, 0
-    sizes = column_sizes([weight])
+    sizes = column_sizes(weight)
     assert sizes.isfinite().all()
     assert (sizes > 0).all()
-    assert (column_sizes([torch.zeros(4, 32)]) == 1).all()
+    assert (column_sizes(torch.zeros(4, 32)) == 1).all()
 
 
 def test_a_balanced_product_is_the_same_product() -> None:
@@ -172,7 +172,7 @@ def test_balance_saves_what_small_columns_with_large_inputs_would_lose() -> None
     def output_error(rounded: torch.Tensor) -> float:
         return float((x @ rounded.t() - exact).norm() / exact.norm())
 
-    sizes = column_sizes([weight])
+    sizes = column_sizes(weight)
     balanced = output_error(round_int4(weight, sizes).dense(torch.float32) * sizes)
     assert balanced < 0.75 * output_error(round_int4(weight).dense(torch.float32))
     assert balanced < 0.1
