@@ -80,6 +80,7 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.placing import place
+    from nemo_docs.model.cuda.accelerating import accelerate
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.transformer import Transformer
 
@@ -94,6 +95,7 @@ def load_engine(spec: ModelSpec, on_layer: OnLayer = lambda done, of: None) -> E
         kv_memory=spec.kv_memory,
     )
     model = Transformer(files.weights, device=where.device, dtype=where.dtype, on_layer=on_layer)
+    accelerate(model)
     return Engine(
         model, window_tokens=files.window_tokens, chunk_tokens=where.chunk_tokens, pool_bytes=where.pool_bytes
     )

@@ -10,7 +10,7 @@ import torch
 from nemo_docs.errors import DoesNotFit, SettingsError
 from nemo_docs.model.config import ModelConfig
 
-CHUNK_TOKENS = {"cpu": 256, "mps": 512, "cuda": 2048}
+CHUNK_TOKENS = {"cpu": 256, "mps": 512, "cuda": 8192}
 """How many tokens go through the model at once: a CPU must notice a cancel between two layers of one chunk."""
 POOL_SHARE = 0.25
 """What recent caches may take of the memory that is free beside the weights and the cache in use."""

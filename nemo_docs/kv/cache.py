@@ -51,6 +51,23 @@ class Past(NamedTuple):
     """Added to the log-sum-exp of this piece: 0 counts it as it is."""
 
 
+class Stored(NamedTuple):
+    """Where a stretch of keys and values lies, for a decoder that reads and writes it in place."""
+
+    k: Tensor
+    """[L, K, C, D], rows of a head beside each other; new tokens are written behind the first `tokens`."""
+    v: Tensor
+    """[L, K, C, D], laid out as `k`."""
+    k_scales: Tensor | None
+    """Of int8 keys, one a token and head, bf16 [L, K, C]; None for keys that are kept as they are."""
+    v_scales: Tensor | None
+    """Of int8 values, laid out as `k_scales`."""
+    tokens: int
+    """Tokens held."""
+    log_weight: float = 0.0
+    """As `Past.log_weight`."""
+
+
 class KVCache:
     """Keys and values of one sequence of tokens.
 
@@ -113,6 +130,10 @@ class KVCache:
     def pieces(self, layer: int, tokens: int) -> list[Past]:
         """What a new token sees: keys and values of `tokens` tokens, those being written last in the last piece."""
         return [Past(*self.past(layer, tokens))]
+
+    def stored(self) -> list[Stored]:
+        """What a new token sees, as it lies in memory; new tokens go behind the last stretch."""
+        return [Stored(self._k, self._v, None, None, len(self))]
 
     def commit(self, ids: Sequence[int], *, ends_chunk: bool) -> None:
         """Count tokens whose rows every layer has written."""

@@ -17,13 +17,12 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nemo_docs.kv.cache import KVCache, KVLayout
-from nemo_docs.model.attention import attend
 from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.linear.base import Dense, Linear, LinearLoader
-from nemo_docs.model.rope import RotaryTable, rotate
+from nemo_docs.model.operations import Operations, PlainOperations
+from nemo_docs.model.rope import RotaryTable
 
 LAST_ROW = slice(-1, None)
 """The only row of logits that reading a prompt needs: at NeMo's size one is 512 KiB."""
@@ -39,6 +38,18 @@ class TensorSource(Protocol):
 
     def load(self, name: str, *, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Read one tensor to its device and dtype."""
+        ...
+
+
+class Decoder(Protocol):
+    """Runs a few new tokens in a way of its own."""
+
+    def can_step(self, ids: Sequence[int], cache: KVCache) -> bool:
+        """Whether it takes these tokens behind this cache."""
+        ...
+
+    def step(self, ids: Sequence[int], cache: KVCache, rows: Tensor | slice) -> Tensor:
+        """As `Transformer.forward` at the positions that follow, each token seeing those before it."""
         ...
 
 
@@ -98,18 +109,24 @@ class Transformer:
     ) -> None:
         self.config = source.config
         self.device, self.dtype = device, dtype
+        self.operations: Operations = PlainOperations()
+        """What stands between the products."""
+        self.decoder: Decoder | None = None
+        """Asked first to run new tokens; None for the plain path."""
 
         loader = linears or DenseLoader(source, device, dtype)
 
         def norm(name: str) -> Tensor:
             return source.load(f"{name}.weight", device=device, dtype=dtype)
 
-        self._embedding = loader.table("tok_embeddings")  # [V, dim]
-        self._blocks = []
+        self.embedding = loader.table("tok_embeddings")
+        """[V, dim]"""
+        self.blocks: list[Block] = []
+        """In order."""
         for n in range(self.config.n_layers):
             on_layer(n, self.config.n_layers)
             at = f"layers.{n}"
-            self._blocks.append(
+            self.blocks.append(
                 Block(
                     attention_norm=norm(f"{at}.attention_norm"),
                     wqkv=loader.linear(f"{at}.attention.wq", f"{at}.attention.wk", f"{at}.attention.wv"),
@@ -119,9 +136,12 @@ class Transformer:
                     w2=loader.linear(f"{at}.feed_forward.w2"),
                 )
             )
-        self._norm = norm("norm")  # [dim]
-        self._output = self._embedding if self.config.tied else loader.table("output")  # dim -> V
-        self._rotary = RotaryTable(self.config.head_dim, self.config.rope_theta, device)
+        self.norm = norm("norm")
+        """[dim]"""
+        self.output = self.embedding if self.config.tied else loader.table("output")
+        """dim -> V"""
+        self.rotary = RotaryTable(self.config.head_dim, self.config.rope_theta, device)
+        """Turns by position."""
         on_layer(self.config.n_layers, self.config.n_layers)
 
     @property
@@ -154,31 +174,28 @@ class Transformer:
         Returns:
             Logits, fp32 [rows, V].
         """
+        if mask is None and positions is None and self.decoder is not None and self.decoder.can_step(ids, cache):
+            return self.decoder.step(ids, cache, rows)
         start, tokens = len(cache), len(ids)
         cache.reserve(start + tokens)
         where = range(cache.position, cache.position + tokens) if positions is None else positions
-        turns = self._rotary.at(where)  # [T, D/2]
-        x = self._embedding.rows(torch.tensor(ids, device=self.device), self.dtype)  # [T, dim]
-        for n, block in enumerate(self._blocks):
+        turns = self.rotary.at(where)  # [T, D/2]
+        x = self.embedding.rows(torch.tensor(ids, device=self.device), self.dtype)  # [T, dim]
+        ops, eps = self.operations, self.config.norm_eps
+        delta: Tensor | None = None  # what the layer before found, not yet added
+        for n, block in enumerate(self.blocks):
             between_layers()
-            x = x + self._attention(n, block, self._normed(x, block.attention_norm), cache, turns, mask)
-            gate, up = block.w13(self._normed(x, block.ffn_norm)).chunk(2, dim=-1)  # [T, hidden] each
-            x = x + block.w2(F.silu(gate) * up)
-        return self._output(self._normed(x[rows], self._norm)).float()
+            x, normed = ops.add_norm(x, delta, block.attention_norm, eps)
+            x, normed = ops.add_norm(x, self._attention(n, block, normed, cache, turns, mask), block.ffn_norm, eps)
+            delta = block.w2(ops.gated(block.w13(normed)))
+        _, normed = ops.add_norm(x[rows], None if delta is None else delta[rows], self.norm, eps)
+        return self.output(normed).float()
 
     def _attention(self, n: int, block: Block, x: Tensor, cache: KVCache, turns: Tensor, mask: Tensor | None) -> Tensor:
         """Shapes: x [T, dim]; turns [T, D/2] -> [T, dim]."""
         c, tokens, start = self.config, x.shape[0], len(cache)
         heads = block.wqkv(x).view(tokens, -1, c.head_dim)  # [T, H + 2K, D]
-        turned = rotate(heads[:, : c.n_heads + c.n_kv_heads], turns)
-        turned = turned.transpose(0, 1)  # [H + K, T, D]
-        q, k = turned[: c.n_heads], turned[c.n_heads :]
-        v = heads[:, c.n_heads + c.n_kv_heads :].transpose(0, 1)  # [K, T, D]
+        q, k, v = self.operations.turned(heads, turns, c.n_heads, c.n_kv_heads)
         cache.write(n, k, v)
-        out = attend(q, cache.pieces(n, start + tokens), mask)
+        out = self.operations.attend(q, cache.pieces(n, start + tokens), mask)
         return block.wo(out.transpose(0, 1).reshape(tokens, -1))
-
-    def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
-        """RMSNorm: statistics in fp32, the product in the model's dtype, as the reference does. Shapes: x [T, dim]."""
-        wide = x.float()
-        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.config.norm_eps)).to(x.dtype) * weight

@@ -1,4 +1,4 @@
-# mypy: allow-untyped-defs
+# mypy: disable-error-code="no-untyped-def"
 """Weights on a grid, on an NVIDIA GPU: unpacked in the product for a few rows, into one scratch matrix for many.
 
 One row of activations: the whole numbers of a group are summed against the activations first, then scaled once, which

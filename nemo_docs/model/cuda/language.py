@@ -15,19 +15,21 @@ try:
 
     TRITON = True
     """Whether kernels can be called."""
-    jit: Callable[[Callable[..., Any]], Any] = triton.jit
-    """Makes a kernel."""
 except ImportError:
-    tl, TRITON = None, False
-
-    def jit(function: Callable[..., Any]) -> Any:
-        """What stands for a kernel where there is no Triton: it has a name and a text, and cannot be launched."""
-        return function
+    triton, tl, TRITON = None, None, False
 
 
-def interpreted() -> bool:
-    """Whether kernels run on the CPU."""
-    return TRITON and bool(triton.knobs.runtime.interpret)
+def jit(function: Callable[..., Any]) -> Any:
+    """Make a kernel; without Triton what comes back has a name and cannot be launched."""
+    return triton.jit(function) if TRITON else function
+
+
+def jit_for_any(*names: str) -> Callable[[Callable[..., Any]], Any]:
+    """Make a kernel that is compiled once for all values of these numbers, not anew for 1 and multiples of 16."""
+    if not TRITON:
+        return jit
+    decorate: Callable[[Callable[..., Any]], Any] = triton.jit(do_not_specialize=list(names))
+    return decorate
 
 
 def blocks(count: int, size: int) -> int:
@@ -40,4 +42,4 @@ def power_of_two(count: int) -> int:
     return 1 << max(0, count - 1).bit_length()
 
 
-__all__ = ["TRITON", "blocks", "interpreted", "jit", "power_of_two", "tl"]
+__all__ = ["TRITON", "blocks", "jit", "jit_for_any", "power_of_two", "tl"]

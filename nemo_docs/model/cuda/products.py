@@ -1,4 +1,4 @@
-# mypy: allow-untyped-defs
+# mypy: disable-error-code="no-untyped-def"
 """Products of a few rows with a whole matrix, which is what decode spends its time on.
 
 One row of activations uses each weight once, so the time is that of reading the weights, and the task is to keep enough
@@ -46,7 +46,7 @@ BARE = Around()
 class RowProduct(Protocol):
     """y = x W^T for up to `MOST_ROWS` rows of x, into memory that is there already."""
 
-    def __call__(self, x: Tensor, out: Tensor, around: Around = BARE) -> None:
+    def __call__(self, x: Tensor, out: Tensor, around: Around = BARE) -> object:
         """Shapes: x [M, C] -> out [M, N], or [M, N / 2] with a gate."""
         ...
 

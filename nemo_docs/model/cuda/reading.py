@@ -1,4 +1,4 @@
-# mypy: allow-untyped-defs
+# mypy: disable-error-code="no-untyped-def"
 """Attention of a chunk of a prompt on an NVIDIA GPU: fused calls on a few fixed shapes, merged in one pass.
 
 On Hopper and later cuDNN is almost twice as fast as flash attention, but it builds a plan for every shape and stride it
@@ -15,7 +15,7 @@ Source: the merge is that of FlashAttention's split softmax, arXiv:2205.14135, s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ from torch.nn import functional as F
 from nemo_docs.kv.cache import Past
 from nemo_docs.model.cuda.language import blocks, jit, tl
 
+FULL_CHUNK = 8192
+"""Tokens of a prompt that go through the model at once: products reach their full rate, scratch stays near 1 GB."""
 BLOCK_TOKENS = (32768, 16384, 8192)
 """Sizes in which a past is taken, largest first."""
 PADDED_SHARE = 0.6
@@ -95,40 +97,47 @@ def merged(pieces: Sequence[Piece], tokens: int) -> Tensor:
     return out.transpose(0, 1)
 
 
-def attend_to_chunk(q: Tensor, past: Sequence[Past], *, full_chunk: int, has_cudnn: bool) -> Tensor:
+class Fused(Protocol):
+    """A fused call over folded or whole heads; query heads may be a multiple of key heads."""
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> tuple[Tensor, Tensor]:
+        """Shapes: q [N, R, D]; k, v [K, S, D] -> [N, R, D] and log-sum-exp, fp32 [N, R]."""
+        ...
+
+
+def attend_to_chunk(q: Tensor, past: Sequence[Past], *, any_shape: Fused, few_shapes: Fused | None) -> Tensor:
     """Causal attention of a chunk over its past and itself, as `attention.attend` without a mask.
 
     Args:
-        q: Queries, already rotated, bf16 or fp16. [H, T, D]
+        q: Queries, already rotated. [H, T, D]
         past: Pieces; the last T rows of the last one are the chunk itself.
-        full_chunk: Tokens of a chunk that is not cut short.
-        has_cudnn: Whether cuDNN is the fast one here.
+        any_shape: A call that takes any shape.
+        few_shapes: A faster one whose shapes should be few, or None.
 
     Returns:
         [H, T, D]
     """
     heads, tokens, size = q.shape
     last = past[-1]
-    before = Past(last.k[:, : -tokens or None], last.v[:, : -tokens or None], last.log_weight)
-    own = Past(last.k[:, -tokens:], last.v[:, -tokens:], last.log_weight)
-    fixed = has_cudnn and PADDED_SHARE * full_chunk <= tokens <= full_chunk
-    padding = full_chunk - tokens if fixed else 0
-    # Padded keys come last, so no token sees them; zeros, because even a weight of nought does not hide a NaN.
-    if padding:
-        q, own = F.pad(q, (0, 0, 0, padding)), Past(*(F.pad(x, (0, 0, 0, padding)) for x in own[:2]), own.log_weight)
-    q, k, v = q.contiguous(), own.k.contiguous(), own.v.contiguous()
-    call = _cudnn if fixed else _flash
-    pieces = [Piece(*_whole(call(q, k, v, causal=True), heads), own.log_weight)]
+    before = Past(last.k[:, :-tokens], last.v[:, :-tokens], last.log_weight)
+    k, v = last.k[:, -tokens:], last.v[:, -tokens:]
+    fixed = few_shapes if PADDED_SHARE * FULL_CHUNK <= tokens <= FULL_CHUNK else None
+    if fixed is not None and tokens < FULL_CHUNK:
+        # Padded keys come last, so no token sees them; zeros, because even a weight of nought does not hide a NaN.
+        q, k, v = (F.pad(each, (0, 0, 0, FULL_CHUNK - tokens)) for each in (q, k, v))
+    q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
+    pieces = [Piece(*_whole((fixed or any_shape)(q, k, v, causal=True), heads), last.log_weight)]
     folded = q.view(len(k), -1, size)  # [K, G*T, D]: without a mask the heads that share keys are rows
     for piece in (*past[:-1], before):
         start = 0
-        for length in block_lengths(piece.k.shape[1]) if fixed else ():
+        for length in block_lengths(piece.k.shape[1]) if fixed is not None else []:
+            assert fixed is not None
             cut = slice(start, start + length)
-            found = _cudnn(folded, piece.k[:, cut].contiguous(), piece.v[:, cut].contiguous(), causal=False)
+            found = fixed(folded, piece.k[:, cut].contiguous(), piece.v[:, cut].contiguous(), causal=False)
             pieces.append(Piece(*_whole(found, heads), piece.log_weight))
             start += length
         if start < piece.k.shape[1]:
-            found = _flash(folded, piece.k[:, start:], piece.v[:, start:], causal=False)
+            found = any_shape(folded, piece.k[:, start:], piece.v[:, start:], causal=False)
             pieces.append(Piece(*_whole(found, heads), piece.log_weight))
     return merged(pieces, tokens)
 
@@ -151,15 +160,15 @@ def _whole(found: tuple[Tensor, Tensor], heads: int) -> tuple[Tensor, Tensor]:
     return out.contiguous().view(heads, -1, out.shape[-1]), lse.contiguous().view(heads, -1)
 
 
-def _cudnn(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> tuple[Tensor, Tensor]:
-    """Query heads may be a multiple of key heads. Shapes: q [N, R, D]; k, v [K, S, D] -> [N, R, D], fp32 [N, R]."""
+def cudnn(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> tuple[Tensor, Tensor]:
+    """Through cuDNN. Shapes: q [N, R, D]; k, v [K, S, D] -> [N, R, D], fp32 [N, R]."""
     out, lse, *_ = torch.ops.aten._scaled_dot_product_cudnn_attention(
         q[None], k[None], v[None], None, True, 0.0, causal
     )
     return out[0], lse[0].reshape(q.shape[:2])
 
 
-def _flash(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> tuple[Tensor, Tensor]:
-    """Query heads may be a multiple of key heads. Shapes: q [N, R, D]; k, v [K, S, D] -> [N, R, D], fp32 [N, R]."""
+def flash(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> tuple[Tensor, Tensor]:
+    """Through flash attention. Shapes: q [N, R, D]; k, v [K, S, D] -> [N, R, D], fp32 [N, R]."""
     out, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(q[None], k[None], v[None], 0.0, causal)
     return out[0], lse[0]
