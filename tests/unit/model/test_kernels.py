@@ -17,6 +17,7 @@ from nemo_docs.kv.cache import KVCache, Past
 from nemo_docs.model.attention import Partial, attend, merge, plain
 from nemo_docs.model.cuda import grids, products, reading
 from nemo_docs.model.cuda.accelerating import FusedOperations, install
+from nemo_docs.model.cuda.decoder import CudaDecoder
 from nemo_docs.model.cuda.language import TRITON
 from nemo_docs.model.cuda.products import AnyRows, Around, DenseRows
 from nemo_docs.model.cuda.writing import ADDRESSES, NUMBERS, Stretches
@@ -33,7 +34,7 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPES = {torch.float32: 1e-5, torch.float16: 5e-3}  # the interpreter cannot multiply matrices of bf16
 every_dtype = pytest.mark.parametrize("dtype", list(DTYPES), ids=str)
 FUSED = FusedOperations(has_cudnn=False)
-SHAPE = replace(TINY, dim=80, n_heads=8, n_kv_heads=2)
+SHAPE = replace(TINY, dim=80, n_layers=2, n_heads=8, n_kv_heads=2)
 
 
 def random(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> torch.Tensor:
@@ -286,16 +287,19 @@ def pair(dtype: torch.dtype) -> tuple[Transformer, Transformer]:
     return models[0], models[1]
 
 
+@pytest.mark.slow
 @every_dtype
 def test_decoder_is_the_plain_forward_pass_while_the_cache_moves(dtype):
-    models = pair(dtype)
-    caches = [KVCache(model.kv_layout, 200) for model in models]
+    slow, fast = pair(dtype)
     ids = torch.randint(0, SHAPE.vocab_size, (300,), generator=torch.Generator().manual_seed(3)).tolist()
-    start = 0
-    for length in (250, 1, 5, 1, 16, 1):  # the cache grows behind 256
+    cache, start = KVCache(slow.kv_layout, 200), 250
+    slow.forward(ids[:start], cache)
+    cache.commit(ids[:start], ends_chunk=True)
+    caches = [cache, cache.copy_of(start, start)]
+    for length in (1, 5, 1, 16, 1):  # the cache grows behind 256
         part = ids[start : start + length]
         wanted, found = (
-            model.forward(part, cache, rows=slice(None)) for model, cache in zip(models, caches, strict=True)
+            model.forward(part, cache, rows=slice(None)) for model, cache in zip((slow, fast), caches, strict=True)
         )
         assert_close(found, wanted, DTYPES[dtype])
         for cache in caches:
@@ -305,23 +309,24 @@ def test_decoder_is_the_plain_forward_pass_while_the_cache_moves(dtype):
 
 def test_sequences_of_different_lengths_step_together():
     slow, fast = pair(torch.float32)
-    prompts = [[5] * 40, [7, 8, 9] * 20, [1]]
     caches = []
-    for prompt in prompts:
+    for prompt in ([5] * 40, [7, 8, 9] * 20, [1]):
         caches.append(KVCache(slow.kv_layout, 64))
         slow.forward(prompt, caches[-1])
         caches[-1].commit(prompt, ends_chunk=True)
-    found = fast.decoder.step_together([[3, 4], [5, 6], [7, 8]], caches)
-    wanted = [slow.forward(new, cache, rows=slice(None)) for new, cache in zip(([3, 4], [5, 6], [7, 8]), caches)]
+    new = [[3, 4], [5, 6], [7, 8]]
+    assert isinstance(fast.decoder, CudaDecoder)
+    found = fast.decoder.step_together(new, caches)
+    wanted = [slow.forward(ids, cache, rows=slice(None)) for ids, cache in zip(new, caches, strict=True)]
     assert_close(found, torch.cat(wanted), 1e-5)
 
 
+@pytest.mark.slow
 def test_greedy_answers_are_the_same_with_kernels_and_without():
-    request = Request((tuple(range(90)), (5, 6, 7)), (Free(12, stops=()),))
-    answers = [
-        [event.id for event in Engine(model, window_tokens=200, chunk_tokens=32, pool_bytes=0).run(request)
-         if isinstance(event, Token)]
-        for model in pair(torch.float32)
-    ]  # fmt: skip
-    assert len(answers[0]) == 12
+    request = Request((tuple(range(40)), (5, 6, 7)), (Free(5, stops=()),))
+    answers = []
+    for model in pair(torch.float32):
+        engine = Engine(model, window_tokens=200, chunk_tokens=24, pool_bytes=0)
+        answers.append([event.id for event in engine.run(request) if isinstance(event, Token)])
+    assert len(answers[0]) == 5
     assert answers[0] == answers[1]
