@@ -51,8 +51,8 @@ class Past(NamedTuple):
     """Added to the log-sum-exp of this piece: 0 counts it as it is."""
 
 
-class Stored(NamedTuple):
-    """Where a stretch of keys and values lies, for a decoder that reads and writes it in place."""
+class Stretch(NamedTuple):
+    """Where some of a sequence's keys and values lie, for a decoder that reads and writes it in place."""
 
     k: Tensor
     """[L, K, C, D], rows of a head beside each other; new tokens are written behind the first `tokens`."""
@@ -131,9 +131,9 @@ class KVCache:
         """What a new token sees: keys and values of `tokens` tokens, those being written last in the last piece."""
         return [Past(*self.past(layer, tokens))]
 
-    def stored(self) -> list[Stored]:
+    def stretches(self) -> list[Stretch]:
         """What a new token sees, as it lies in memory; new tokens go behind the last stretch."""
-        return [Stored(self._k, self._v, None, None, len(self))]
+        return [Stretch(self._k, self._v, None, None, len(self))]
 
     def commit(self, ids: Sequence[int], *, ends_chunk: bool) -> None:
         """Count tokens whose rows every layer has written."""

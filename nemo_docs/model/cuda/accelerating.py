@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from nemo_docs.kv.cache import Past
 from nemo_docs.model.attention import attend
 from nemo_docs.model.cuda import elementwise
 from nemo_docs.model.cuda.decoder import CudaDecoder, Layer, Weights
+from nemo_docs.model.cuda.fp8 import Fp8Product
 from nemo_docs.model.cuda.grids import GridRows, run_of
 from nemo_docs.model.cuda.language import TRITON
 from nemo_docs.model.cuda.products import AnyRows, DenseRows, RowProduct
@@ -81,19 +83,22 @@ def install(model: Transformer, operations: FusedOperations, processors: int) ->
     model.blocks = [
         replace(
             block,
-            wqkv=unpacked_by_kernels(block.wqkv),
-            wo=unpacked_by_kernels(block.wo),
-            w13=unpacked_by_kernels(block.w13),
-            w2=unpacked_by_kernels(block.w2),
+            wqkv=by_kernels(block.wqkv),
+            wo=by_kernels(block.wo),
+            w13=by_kernels(block.w13),
+            w2=by_kernels(block.w2),
         )
         for block in model.blocks
     ]
-    model.output = unpacked_by_kernels(model.output)
+    model.output = by_kernels(model.output)
     model.decoder = CudaDecoder(_weights(model), processors)
 
 
-def unpacked_by_kernels(linear: Linear) -> Linear:
-    """The same product, by kernels where its weights are on a grid that they take."""
+def by_kernels(linear: Linear) -> Linear:
+    """The same product, by kernels where its weights are of a form that they take."""
+    weight: Any = getattr(linear, "weight", None)
+    if getattr(getattr(weight, "codes", None), "dtype", None) == torch.float8_e4m3fn:
+        return Fp8Product(weight.codes, weight.scales)
     if not isinstance(linear, Grouped):
         return linear
     whole_runs = linear.grid.group % run_of(linear.grid) == 0 and linear.grid.shape[1] % run_of(linear.grid) == 0
@@ -102,13 +107,10 @@ def unpacked_by_kernels(linear: Linear) -> Linear:
 
 def row_product(linear: Linear) -> RowProduct:
     """The product of a few rows with these weights, in the fastest form there is for them."""
-    if isinstance(linear, GridRows):
+    if isinstance(linear, GridRows | Fp8Product):
         return linear
     if isinstance(linear, Dense):
         return DenseRows(linear.weight)
-    weight, scales = getattr(linear, "weight", None), getattr(linear, "scales", None)
-    if isinstance(weight, Tensor) and weight.dtype == torch.float8_e4m3fn and isinstance(scales, Tensor):
-        return DenseRows(weight, scales)
     return AnyRows(linear)
 
 

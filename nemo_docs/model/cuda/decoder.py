@@ -18,7 +18,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from nemo_docs.kv.cache import KVCache, Stored
+from nemo_docs.kv.cache import KVCache, Stretch
 from nemo_docs.model.cuda.products import MOST_ROWS, Around, RowProduct
 from nemo_docs.model.cuda.writing import NUMBERS, Stretches
 from nemo_docs.model.linear.base import Linear
@@ -121,16 +121,18 @@ class Step:
         self._hidden = torch.zeros(rows, weights.hidden_dim, dtype=dtype, device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def fill(self, ids: Sequence[Sequence[int]], held: Sequence[Sequence[Stored]]) -> None:
+    def fill(self, ids: Sequence[Sequence[int]], held: Sequence[Sequence[Stretch]]) -> None:
         """Say which tokens are new, and where each sequence's keys and values lie."""
-        stretches = [stored for each in held for stored in each]
+        stretches = [stretch for each in held for stretch in each]
         ends = list(accumulate(map(len, held)))
         numbers = [
-            [stored.tokens, sequence, stored is each[-1], 0] for sequence, each in enumerate(held) for stored in each
+            [stretch.tokens, sequence, n + 1 == len(each), 0]
+            for sequence, each in enumerate(held)
+            for n, stretch in enumerate(each)
         ]
         flat = [number for row in numbers for number in row] + [token for each in ids for token in each]
         self._changing.copy_(torch.tensor(flat, dtype=torch.int32))
-        places = ([_addresses(stored) for stored in stretches], [stored.log_weight for stored in stretches], ends)
+        places = ([_addresses(stretch) for stretch in stretches], [stretch.log_weight for stretch in stretches], ends)
         if places != self._places:  # seldom: only when caches move or change places
             self._places = places
             tables = self._stretches
@@ -141,6 +143,7 @@ class Step:
 
     def run(self) -> None:
         """Compute `logits` from the new tokens, `turns` and the tables, on a GPU as one graph after the first time."""
+        self._x.copy_(self._weights.embedding.rows(self._ids, self._weights.dtype))  # may lie in main memory
         if self._weights.device.type != "cuda":
             self._compute()
         elif self._graph is None:
@@ -154,7 +157,6 @@ class Step:
 
     def _compute(self) -> None:
         w, x = self._weights, self._x
-        x.copy_(w.embedding.rows(self._ids, w.dtype))
         for n, layer in enumerate(w.layers):
             layer.wqkv(x, self._heads, Around(layer.attention_norm, w.eps))
             self._stretches.write(self._heads, self.turns, self._q, n)
@@ -179,7 +181,12 @@ class CudaDecoder:
 
     def can_step(self, ids: Sequence[int], cache: KVCache) -> bool:
         """Whether these new tokens may run behind this cache here."""
-        return 0 < len(ids) <= MOST_ROWS
+        return self.can_step_together([ids], [cache])
+
+    def can_step_together(self, ids: Sequence[Sequence[int]], caches: Sequence[KVCache]) -> bool:
+        """Whether these new tokens may run together: few, equally many each, behind caches that show all they hold."""
+        alike = len({len(each) for each in ids}) == 1 and 0 < len(ids) * len(ids[0]) <= MOST_ROWS
+        return alike and all(sum(stretch.tokens for stretch in cache.stretches()) >= cache.position for cache in caches)
 
     def step(self, ids: Sequence[int], cache: KVCache, rows: Tensor | slice) -> Tensor:
         """Run new tokens behind those that a cache holds; their keys and values are written, uncommitted.
@@ -202,7 +209,7 @@ class CudaDecoder:
         tokens = len(ids[0])
         for cache in caches:
             cache.reserve(len(cache) + tokens)
-        held = [cache.stored() for cache in caches]
+        held = [cache.stretches() for cache in caches]
         count = sum(map(len, held))
         shape = Shape(len(caches), tokens, count, held[0][-1].k_scales is not None)
         step = self._step(shape)
@@ -225,9 +232,9 @@ class CudaDecoder:
         return self._steps[shape]
 
 
-def _addresses(stored: Stored) -> list[int]:
+def _addresses(stretch: Stretch) -> list[int]:
     """A row of the table that `writing.ADDRESSES` describes."""
-    k, v, k_scales, v_scales, *_ = stored
+    k, v, k_scales, v_scales, *_ = stretch
     if k_scales is None or v_scales is None:
         return [k.data_ptr(), v.data_ptr(), 0, 0, k.stride(0), k.stride(1), 0, 0]
     scales = [k_scales.data_ptr(), v_scales.data_ptr()]

@@ -128,7 +128,8 @@ def attend_to_chunk(q: Tensor, past: Sequence[Past], *, any_shape: Fused, few_sh
     q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
     pieces = [Piece(*_whole((fixed or any_shape)(q, k, v, causal=True), heads), last.log_weight)]
     folded = q.view(len(k), -1, size)  # [K, G*T, D]: without a mask the heads that share keys are rows
-    for piece in (*past[:-1], before):
+    for n in range(len(past)):  # one at a time: a packed cache unpacks a piece when it is asked for
+        piece = past[n] if n < len(past) - 1 else before
         start = 0
         for length in block_lengths(piece.k.shape[1]) if fixed is not None else []:
             assert fixed is not None

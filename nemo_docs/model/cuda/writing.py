@@ -36,8 +36,7 @@ SMALLEST_SCALE = tl.constexpr(torch.finfo(torch.bfloat16).tiny) if TRITON else N
 @jit
 def _place(addresses, stretch, which, kind):
     """Where keys, values or their scales begin."""
-    address = tl.load(addresses + stretch * 8 + which)
-    return tl.multiple_of(address, 16).to(tl.pointer_type(kind))
+    return tl.load(addresses + stretch * 8 + which).to(tl.pointer_type(kind))
 
 
 @jit_for_any("tokens", "layer")

@@ -18,6 +18,7 @@ from nemo_docs.model.attention import Partial, attend, merge, plain
 from nemo_docs.model.cuda import grids, products, reading
 from nemo_docs.model.cuda.accelerating import FusedOperations, install
 from nemo_docs.model.cuda.decoder import CudaDecoder
+from nemo_docs.model.cuda.fp8 import rounded
 from nemo_docs.model.cuda.language import TRITON
 from nemo_docs.model.cuda.products import AnyRows, Around, DenseRows
 from nemo_docs.model.cuda.writing import ADDRESSES, NUMBERS, Stretches
@@ -161,6 +162,14 @@ def test_fp8_rows_are_scaled(m, gate):
     DenseRows(narrow, scales)(x, found, Around(gate=gate))
     AnyRows(Dense(narrow.float() * scales))(x, wanted, Around(gate=gate))
     assert_close(found, wanted, 1e-5)
+
+
+def test_rows_are_rounded_to_fp8_each_on_its_own():
+    x = random(5, 96) * torch.tensor([1.0, 1e-3, 100.0, 0.0, 1.0], device=DEVICE).unsqueeze(1)
+    codes, scales = rounded(x)
+    assert codes.dtype == torch.float8_e4m3fn
+    assert (codes.float().abs().amax(1)[[0, 1, 2, 4]] >= 416).all()  # 448, but for a last bit that is cut off
+    assert ((codes.float() * scales - x).abs() <= x.abs() / 8 + scales * 2**-6).all()
 
 
 def grid(bits: int, n: int, columns: int, group: int, minimums: bool, two_steps: bool) -> Grid:
