@@ -34,7 +34,7 @@ from tests.benchmarks.machine import commit, processor
 from tests.benchmarks.random_nemo import NEMO, NEMO_PARAMETERS, TINY
 
 PARTS = ("kernels", "reference", "bf16", "changes", "breakdown", "fp8", "transformers", "fp32")
-TINY_SCALE = 512
+TINY_SCALE = 1024
 
 
 class Run:

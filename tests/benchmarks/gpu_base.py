@@ -42,7 +42,7 @@ class Bench:
     def __init__(
         self, config: ModelConfig, device: torch.device, seconds: float, chunk: int, scale: int, is_plain: bool
     ) -> None:
-        self.config, self.device, self.chunk, self.is_plain = config, device, max(8, chunk // scale), is_plain
+        self.config, self.device, self.chunk, self.is_plain = config, device, max(24, chunk // scale), is_plain
         self._scale, self._until = scale, perf_counter() + seconds
         self.left_out: list[str] = []
 

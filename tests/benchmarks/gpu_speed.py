@@ -16,7 +16,7 @@ from nemo_docs.model.transformer import Transformer
 from tests.benchmarks.gpu_base import Bench, Row
 
 LONG, WINDOW, WINDOWS = 131_072, 16_384, 8
-STEPS = 24
+STEPS = {"cuda": 24, "cpu": 3}
 RATES = {"copy": 4.25e12, "bf16": 780e12, "fp8": 1400e12, "attention": 610e12}
 """Bytes and operations a second that an H200 was measured to do; `floors` of gpu_kernels measures the first two."""
 
@@ -61,7 +61,7 @@ def ours(bench: Bench, model: Transformer, label: str, *, fp8: bool = False) -> 
     if bench.time_for(f"{label}: one prompt"):
         seconds, cache, token = bench.read(model, bench.ids(long), layout)
         yield "prompt", _prefill(bench, seconds, long, prefill_floor_s(config, long, fp8=fp8))
-        step, _ = bench.write(model, [cache], [token], STEPS)
+        step, _ = bench.write(model, [cache], [token], STEPS[bench.device.type])
         yield "decode", _step(step, long, step_floor_ms(config, layout, long, fp8=fp8))
         del cache
         bench.clean()
@@ -74,9 +74,9 @@ def ours(bench: Bench, model: Transformer, label: str, *, fp8: bool = False) -> 
             caches.append(cache)
             tokens.append(token)
         yield "windows", _prefill(bench, total, WINDOWS * window, WINDOWS * prefill_floor_s(config, window, fp8=fp8))
-        step, _ = bench.write(model, caches[:1], tokens[:1], STEPS)
+        step, _ = bench.write(model, caches[:1], tokens[:1], STEPS[bench.device.type])
         yield "decode", _step(step, window, step_floor_ms(config, layout, window, fp8=fp8))
-        step, _ = bench.write(model, caches, tokens, STEPS)
+        step, _ = bench.write(model, caches, tokens, STEPS[bench.device.type])
         floor = step_floor_ms(config, layout, WINDOWS * window, fp8=fp8)
         yield "together", _step(step, window, floor) | {"sequences": WINDOWS}
 
@@ -86,7 +86,7 @@ def theirs(bench: Bench, model: Any) -> Iterator[tuple[str, Row]]:
     _theirs(bench, model, bench.length(WINDOW), steps=4)
     for tokens in (bench.length(WINDOW), bench.length(LONG)):
         if bench.time_for(f"transformers at {tokens}"):
-            seconds, step = _theirs(bench, model, tokens, STEPS)
+            seconds, step = _theirs(bench, model, tokens, STEPS[bench.device.type])
             yield "prompt", {"tokens": tokens, "first_token_s": round(seconds, 3), "peak_gb": bench.peak_gb()}
             yield "decode", {"tokens": tokens, "ms_a_step": round(1000 * step, 3)}
 
@@ -103,7 +103,7 @@ def _theirs(bench: Bench, model: Any, tokens: int, steps: int) -> tuple[float, f
             times.append(perf_counter() - began)
             fed = torch.tensor([[token]], device=bench.device)
             found = model(fed, past_key_values=found.past_key_values, use_cache=True, logits_to_keep=1)
-    return times[0], median(after - before for before, after in pairwise(times[2:]))
+    return times[0], median(after - before for before, after in pairwise(times[1:]))
 
 
 def _prefill(bench: Bench, seconds: float, tokens: int, floor: float) -> Row:
