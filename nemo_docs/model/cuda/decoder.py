@@ -196,6 +196,7 @@ class CudaDecoder:
         """
         return self.step_together([ids], [cache])[rows]
 
+    @torch.inference_mode()
     def step_together(self, ids: Sequence[Sequence[int]], caches: Sequence[KVCache]) -> Tensor:
         """Run as many new tokens behind each of several caches, whose lengths may differ.
 
