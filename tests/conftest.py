@@ -16,6 +16,8 @@ from nemo_docs import settings
 
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several test processes at once: their threads would spin on each other
+# Kernels run on the CPU where there is no GPU; said before anything imports Triton.
+os.environ.setdefault("TRITON_INTERPRET", "0" if Path("/dev/nvidia0").exists() else "1")
 _MODELS = Path(os.environ.get("NEMO_DOCS_TEST_MODELS") or settings.load().paths.models)  # before any test has a home
 if (_MODELS / settings.Settings().model).is_dir():
     os.environ["NEMO_DOCS_TEST_MODELS"] = str(_MODELS)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Request, ScoreRequest
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.linear.base import LinearLoader
-    from nemo_docs.model.transformer import Decoder, TensorSource, Transformer
+    from nemo_docs.model.transformer import TensorSource
     from nemo_docs.model.weights.adapter import Adapter
     from nemo_docs.model.weights.random import RandomModel
 
@@ -179,6 +179,7 @@ def engine_for(
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.placing import DTYPES
     from nemo_docs.kv.form import PLAIN, Int8
+    from nemo_docs.model.accelerating import accelerate
     from nemo_docs.model.transformer import Transformer
 
     model = Transformer(
@@ -189,8 +190,7 @@ def engine_for(
         kv_form=Int8() if plan.kv == "int8" else PLAIN,
         on_layer=on_layer,
     )
-    if model.device.type == "cpu":
-        model.decoder = _cpu_decoder(model)
+    accelerate(model)
     return Engine(
         model,
         window_tokens=window_tokens,
@@ -224,11 +224,3 @@ def _linears(source: TensorSource, plan: MemoryPlan, adapter: Adapter | None) ->
     if adapter is None:
         return linears
     return AdaptedLoader(linears, adapter, device=torch.device(plan.device), dtype=DTYPES[plan.arithmetic])
-
-
-def _cpu_decoder(model: Transformer) -> Decoder | None:
-    """The faster way for a few tokens, where this model and this machine have it."""
-    from nemo_docs.model.cpu.compiler import NUMBA
-    from nemo_docs.model.cpu.decoder import CpuDecoder
-
-    return CpuDecoder(model) if NUMBA and CpuDecoder.suits(model) else None

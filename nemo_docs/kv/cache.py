@@ -59,6 +59,23 @@ class Past(NamedTuple):
     """Added to the log-sum-exp of this piece: 0 counts it as it is."""
 
 
+class Stretch(NamedTuple):
+    """Where some of a sequence's keys and values lie, for a decoder that reads and writes it in place."""
+
+    k: Tensor
+    """[L, K, C, D], rows of a head beside each other; new tokens are written behind the first `tokens`."""
+    v: Tensor
+    """[L, K, C, D], laid out as `k`."""
+    k_scales: Tensor | None
+    """Of int8 keys, one a token and head, bf16 [L, K, C]; None for keys that are kept as they are."""
+    v_scales: Tensor | None
+    """Of int8 values, laid out as `k_scales`."""
+    tokens: int
+    """Tokens held."""
+    log_weight: float = 0.0
+    """As `Past.log_weight`."""
+
+
 class StoredPast(NamedTuple):
     """Keys and values of a layer as they are kept."""
 
@@ -184,6 +201,10 @@ class KVCache:
             return [Past(*self.past(layer, tokens))]
         starts = range(0, max(1, min(len(self) + 1, tokens)), BLOCK_TOKENS)
         return Blocks(lambda start, end: Past(*self.past(layer, end, start)), (*starts, tokens))
+
+    def stretches(self) -> list[Stretch]:
+        """What a new token sees, as it lies in memory; new tokens go behind the last stretch."""
+        return [Stretch(self._k.codes, self._v.codes, self._k.scales, self._v.scales, len(self))]
 
     def commit(self, ids: Sequence[int], *, ends_chunk: bool) -> None:
         """Count tokens whose rows every layer has written."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nemo_docs.kv.cache import KVCache, Past
+from nemo_docs.kv.cache import KVCache, Past, Stretch
 
 
 class JoinedCache(KVCache):
@@ -44,3 +44,18 @@ class JoinedCache(KVCache):
 
     def _own(self, window: KVCache, layer: int) -> Past:
         return Past(*window.past(layer, len(window), start=self._shared), self._log_weight)
+
+    def stretches(self) -> list[Stretch]:
+        """What a new token sees, as it lies in memory: the preamble, each window's own tokens, and those put here."""
+        preamble = self._windows[0].stretches()[0]._replace(tokens=self._shared)
+        windows = [self._own_stretch(window.stretches()[0]) for window in self._windows]
+        return [preamble, *windows, *super().stretches()]
+
+    def _own_stretch(self, whole: Stretch) -> Stretch:
+        k, v, k_scales, v_scales = (
+            None if rows is None else rows[:, :, self._shared :]
+            for rows in (whole.k, whole.v, whole.k_scales, whole.v_scales)
+        )
+        assert k is not None  # only scales may be missing
+        assert v is not None
+        return Stretch(k, v, k_scales, v_scales, whole.tokens - self._shared, self._log_weight)

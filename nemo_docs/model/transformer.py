@@ -17,14 +17,14 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nemo_docs.kv.cache import KVCache, KVLayout
 from nemo_docs.kv.form import PLAIN, Form
-from nemo_docs.model.attention import attend, attend_each
+from nemo_docs.model.attention import attend_each
 from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.linear.base import Dense, Linear, LinearLoader
-from nemo_docs.model.rope import RotaryTable, rotate
+from nemo_docs.model.operations import Operations, PlainOperations
+from nemo_docs.model.rope import RotaryTable
 
 Attention = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """Keeps a layer's new keys and values, lets the queries see them: layer, q [H, T, D], k, v [K, T, D] -> [H, T, D]."""
@@ -43,6 +43,30 @@ class TensorSource(Protocol):
 
     def load(self, name: str, *, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Read one tensor to its device and dtype."""
+        ...
+
+
+class Decoder(Protocol):
+    """Runs a few new tokens in a way of its own."""
+
+    def can_step(self, ids: Sequence[int], cache: KVCache) -> bool:
+        """Whether it takes these tokens behind this cache."""
+        ...
+
+    def step(
+        self, ids: Sequence[int], cache: KVCache, rows: Tensor | slice, between_layers: Callable[[], None]
+    ) -> Tensor:
+        """As `Transformer.forward` at the positions that follow, each token seeing those before it."""
+        ...
+
+    def can_step_together(self, ids: Sequence[Sequence[int]], caches: Sequence[KVCache]) -> bool:
+        """Whether it takes these tokens of several sequences, equally many of each, behind these caches."""
+        ...
+
+    def step_together(
+        self, ids: Sequence[Sequence[int]], caches: Sequence[KVCache], between_layers: Callable[[], None]
+    ) -> Tensor:
+        """As `step` for each. Shapes: fp32 [M, V], a sequence's rows beside each other."""
         ...
 
 
@@ -80,20 +104,6 @@ class DenseLoader:
         return self.linear(name)
 
 
-class Decoder(Protocol):
-    """A faster way for a few tokens that follow the cache, made for one kind of device."""
-
-    def can_step(self, tokens: int, cache: KVCache) -> bool:
-        """Whether it takes so many tokens behind such a past."""
-        ...
-
-    def step(
-        self, ids: Sequence[int], cache: KVCache, rows: slice | Tensor, between_layers: Callable[[], None]
-    ) -> Tensor:
-        """As `Transformer.forward`."""
-        ...
-
-
 class Transformer:
     """The model: weights, and a forward pass that appends to a cache.
 
@@ -102,7 +112,7 @@ class Transformer:
         device: Where they go.
         dtype: What activations and norms are kept in.
         linears: Makes the products, in whatever precision; by default they are dense, in `dtype`.
-        kv_form: In which numbers caches keep keys and values; by default in `dtype`.
+        kv_form: What caches keep of keys and values.
         on_layer: Called with (layers read, layers in all) while loading; may raise to stop.
     """
 
@@ -119,14 +129,20 @@ class Transformer:
         self.config = source.config
         self.device, self.dtype = device, dtype
         self._kv_form = kv_form
+        self.operations: Operations = PlainOperations()
+        """What stands between the products."""
+        self.decoder: Decoder | None = None
+        """Asked first to run new tokens; None for the plain path."""
 
         loader = linears or DenseLoader(source, device, dtype)
 
         def norm(name: str) -> Tensor:
             return source.load(f"{name}.weight", device=device, dtype=dtype)
 
-        self.embedding = loader.table("tok_embeddings")  # [V, dim]
-        self.blocks = []
+        self.embedding = loader.table("tok_embeddings")
+        """[V, dim]"""
+        self.blocks: list[Block] = []
+        """In order."""
         for n in range(self.config.n_layers):
             on_layer(n, self.config.n_layers)
             at = f"layers.{n}"
@@ -140,13 +156,13 @@ class Transformer:
                     w2=loader.linear(f"{at}.feed_forward.w2"),
                 )
             )
-        self.norm = norm("norm")  # [dim]
-        self.output = self.embedding if self.config.tied else loader.table("output")  # dim -> V
+        self.norm = norm("norm")
+        """[dim]"""
+        self.output = self.embedding if self.config.tied else loader.table("output")
+        """dim -> V"""
         self.rotary = RotaryTable(self.config.head_dim, self.config.rope_theta, device)
+        """Turns by position."""
         on_layer(self.config.n_layers, self.config.n_layers)
-
-        self.decoder: Decoder | None = None
-        """Runs a few tokens faster than the plain form does, where there is such a thing."""
 
     @property
     def kv_layout(self) -> KVLayout:
@@ -184,16 +200,15 @@ class Transformer:
         Returns:
             Logits, fp32 [rows, V].
         """
-        start, tokens = len(cache), len(ids)
-        consecutive = positions is None and mask is None
-        if self.decoder is not None and consecutive and self.decoder.can_step(tokens, cache):
+        if mask is None and positions is None and self.decoder is not None and self.decoder.can_step(ids, cache):
             return self.decoder.step(ids, cache, rows, between_layers)
+        start, tokens = len(cache), len(ids)
         cache.reserve(start + tokens)
         where = range(cache.position, cache.position + tokens) if positions is None else positions
 
         def attention(n: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             cache.write(n, k, v)
-            return attend(q, cache.pieces(n, start + tokens), mask)
+            return self.operations.attend(q, cache.pieces(n, start + tokens), mask)
 
         return self._through(ids, where, attention, rows, between_layers)
 
@@ -211,6 +226,9 @@ class Transformer:
         Returns:
             Logits, fp32 [B, V].
         """
+        single = [[token] for token in ids]
+        if self.decoder is not None and self.decoder.can_step_together(single, caches):
+            return self.decoder.step_together(single, caches, between_layers)
         lengths = [len(cache) + 1 for cache in caches]
         for cache, length in zip(caches, lengths, strict=True):
             cache.reserve(length)
@@ -233,25 +251,20 @@ class Transformer:
         """All layers over some tokens, whatever those see. Shapes: T ids and positions -> fp32 [rows, V]."""
         turns = self.rotary.at(positions)  # [T, D/2]
         x = self.embedding.rows(torch.tensor(ids, device=self.device), self.dtype)  # [T, dim]
+        ops, eps = self.operations, self.config.norm_eps
+        delta: Tensor | None = None  # what the layer before found, not yet added
         for n, block in enumerate(self.blocks):
             between_layers()
-            x = x + self._attention(n, block, self._normed(x, block.attention_norm), turns, attention)
-            gate, up = block.w13(self._normed(x, block.ffn_norm)).chunk(2, dim=-1)  # [T, hidden] each
-            x = x + block.w2(F.silu(gate) * up)
-        return self.output(self._normed(x[rows], self.norm)).float()
+            x, normed = ops.add_norm(x, delta, block.attention_norm, eps)
+            x, normed = ops.add_norm(x, self._attention(n, block, normed, turns, attention), block.ffn_norm, eps)
+            delta = block.w2(ops.gated(block.w13(normed)))
+        _, normed = ops.add_norm(x[rows], None if delta is None else delta[rows], self.norm, eps)
+        return self.output(normed).float()
 
     def _attention(self, n: int, block: Block, x: Tensor, turns: Tensor, attention: Attention) -> Tensor:
         """Shapes: x [T, dim]; turns [T, D/2] -> [T, dim]."""
         c, tokens = self.config, x.shape[0]
         heads = block.wqkv(x).view(tokens, -1, c.head_dim)  # [T, H + 2K, D]
-        turned = rotate(heads[:, : c.n_heads + c.n_kv_heads], turns)
-        turned = turned.transpose(0, 1)  # [H + K, T, D]
-        q, k = turned[: c.n_heads], turned[c.n_heads :]
-        v = heads[:, c.n_heads + c.n_kv_heads :].transpose(0, 1)  # [K, T, D]
+        q, k, v = self.operations.turned(heads, turns, c.n_heads, c.n_kv_heads)
         out = attention(n, q, k, v)
         return block.wo(out.transpose(0, 1).reshape(tokens, -1))
-
-    def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
-        """RMSNorm: statistics in fp32, the product in the model's dtype, as the reference does. Shapes: x [T, dim]."""
-        wide = x.float()
-        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.config.norm_eps)).to(x.dtype) * weight

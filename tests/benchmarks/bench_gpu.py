@@ -1,177 +1,156 @@
-"""NeMo's exact shape on one CUDA GPU beside transformers: time to the first token, time a token, memory, agreement.
+"""NeMo's exact shape on one CUDA GPU beside transformers: every figure that must be shown, in one run.
 
-The weights are random and drawn on the device, so nothing is fetched; transformers gets the same numbers. Agreement is
-shown twice: at a few layers, where transformers in fp32 tells how far each of the two bf16 programs is off, and at full
-depth between the two. Needs torch, numpy and safetensors; transformers where it is compared. Results are printed as
-they come, and what does not fit in `--seconds` is left out by name.
+The weights are random and drawn on the device, so nothing is fetched; transformers gets the same numbers. Needs torch,
+numpy and safetensors; transformers where it is compared. Results are printed as they come, and what does not fit in
+`--seconds`, or needs what is not there, is left out by name.
 
-    python -m tests.benchmarks.bench_gpu [--lengths 8192,32768,120000] [--seconds 480] [--alone] [--tiny]
+    python -m tests.benchmarks.bench_gpu [--only bf16,fp8,...] [--seconds 560] [--chunk 8192] [--plain] [--tiny]
 
-`--tiny` runs every line of it on a tiny model, on a CPU where there is no GPU. Ends with one line of JSON.
+Parts: `kernels` (each kernel alone), `reference` (transformers in fp32, 49 GB, to compare with), `bf16` and `fp8`
+(ours: a prompt of 131,072 tokens, eight windows of 16,384, decode behind them, logits), `changes` (answers in bf16 and
+chunk size), `breakdown` (by kernel), `transformers` (the same in bf16), `fp32` (what must change no answer). `--plain`
+leaves out kernels and graph; `--tiny` runs every line on a CPU, kernels through TRITON_INTERPRET=1. Ends with a line of
+JSON.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import defaultdict
 from importlib.metadata import version
-from importlib.util import find_spec
-from time import perf_counter
+from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nemo_docs.engine.engine import Engine
 from nemo_docs.engine.placing import CHUNK_TOKENS
-from nemo_docs.engine.plan import chunk_plan
-from nemo_docs.engine.protocol import Free, Request, Token
-from nemo_docs.kv.cache import KVCache
-from nemo_docs.model.config import ModelConfig
-from nemo_docs.model.transformer import Transformer
+from nemo_docs.model.cuda.language import TRITON
+from tests.benchmarks import gpu_close, gpu_kernels, gpu_profile, gpu_speed
+from tests.benchmarks.gpu_base import Bench, Row, say
 from tests.benchmarks.machine import commit, processor
-from tests.benchmarks.random_nemo import NEMO, NEMO_PARAMETERS, TINY, RandomWeights, as_transformers
+from tests.benchmarks.random_nemo import NEMO, NEMO_PARAMETERS, TINY
 
-FEW_LAYERS = 4
-ROWS = 64
-"""How many last rows of logits are compared."""
-Row = dict[str, Any]
+PARTS = ("kernels", "reference", "bf16", "changes", "breakdown", "fp8", "transformers", "fp32")
+TINY_SCALE = 1024
 
 
-class Bench:
-    """One device, one shape, and a clock that says when to stop.
+class Run:
+    """The parts that were asked for, in order, and what they found.
 
     Args:
-        config: The model's shape.
-        device: Where everything lives.
-        seconds: Nothing new is begun after this time.
+        bench: Device, shape and clock.
+        parts: Names.
     """
 
-    def __init__(self, config: ModelConfig, device: torch.device, seconds: float) -> None:
-        self.config, self.device = config, device
-        self._until = perf_counter() + seconds
-        self.left_out: list[str] = []
+    def __init__(self, bench: Bench, parts: set[str]) -> None:
+        self._bench, self._parts = bench, parts
+        self._references: dict[int, Tensor] = {}
+        self.found: dict[str, Any] = defaultdict(list)
 
-    def time_for(self, what: str) -> bool:
-        """Whether to begin; if not, it is noted."""
-        if perf_counter() < self._until:
-            return True
-        self.left_out.append(what)
-        return False
+    def everything(self) -> None:
+        """Run them; what fails is told and ends only its own part."""
+        for part in (self._kernels, self._reference, self._bf16, self._fp8, self._transformers, self._fp32):
+            try:
+                part()
+            except (RuntimeError, ValueError, ImportError) as error:
+                self._bench.left_out.append(f"{part.__name__[1:]} failed: {error}")
+                say(f"{part.__name__[1:]} failed", {"error": str(error)[:300]})
+            self._bench.clean()
 
-    def ids(self, count: int) -> list[int]:
-        """Random ids, the same each time."""
-        generator = torch.Generator().manual_seed(1)
-        return torch.randint(0, self.config.vocab_size, (count,), generator=generator).tolist()
+    def _wanted(self, part: str) -> bool:
+        return part in self._parts and self._bench.time_for(part)
 
-    def clean(self) -> None:
-        """Give back what is not held, and start counting memory anew."""
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats(self.device)
+    def _add(self, part: str, name: str, row: Row) -> None:
+        self.found[part].append({"what": name} | row)
+        say(f"{part}: {name}", row)
 
-    def peak_gb(self) -> float | None:
-        """Most memory held since the last `clean`, in 10^9 bytes; None where it is not counted."""
-        return round(torch.cuda.max_memory_allocated(self.device) / 1e9, 2) if self.device.type == "cuda" else None
+    def _kernels(self) -> None:
+        if self._wanted("kernels"):
+            if not TRITON:
+                self._bench.left_out.append("kernels: Triton is not installed")
+                return
+            with torch.inference_mode():
+                for name, row in gpu_kernels.everything(self._bench.time_for):
+                    self._add("kernels", name, row)
 
-    def ours(self, dtype: torch.dtype, layers: int | None = None) -> Transformer:
-        """Our model."""
-        return Transformer(RandomWeights(self._shape(layers)), device=self.device, dtype=dtype)
+    def _reference(self) -> None:
+        if self._wanted("reference") and self._bench.has("transformers", "reference"):
+            self._references = gpu_close.references(self._bench)
+            self._add("reference", "read", {"tokens": str(list(self._references)), "peak_gb": self._bench.peak_gb()})
 
-    def theirs(self, dtype: torch.dtype, layers: int | None = None) -> Any:
-        """The same model as transformers has it."""
-        return as_transformers(RandomWeights(self._shape(layers)), device=self.device, dtype=dtype)
+    def _bf16(self) -> None:
+        if not {"bf16", "changes", "breakdown"} & self._parts or not self._bench.time_for("bf16"):
+            return
+        bench = self._bench
+        model = bench.ours(torch.bfloat16 if bench.device.type == "cuda" else torch.float16)
+        if "bf16" in self._parts:
+            for name, row in gpu_speed.ours(bench, model, "bf16"):
+                self._add("bf16", name, row)
+            self._compare("bf16", {n: bench.logits_of_ours(model, bench.length(n)) for n in self._lengths})
+        if self._wanted("breakdown") and bench.device.type == "cuda":
+            for name, row in gpu_profile.breakdown(bench, model).items():
+                self._add("breakdown", name, row)
+        if self._wanted("changes"):
+            self._add("changes", "chunk size in bf16", gpu_close.in_bf16(bench, model))
 
-    def _shape(self, layers: int | None) -> ModelConfig:
-        return self.config if layers is None else replace(self.config, n_layers=layers)
+    def _fp8(self) -> None:
+        bench = self._bench
+        if not self._wanted("fp8") or not bench.has("nemo_docs.model.linear.on_load", "fp8"):
+            return
+        if not bench.has("nemo_docs.kv.form", "fp8 and int8 KV"):
+            return
+        model = bench.ours(torch.bfloat16 if bench.device.type == "cuda" else torch.float16, fp8=True)
+        for name, row in gpu_speed.ours(bench, model, "fp8", fp8=True):
+            self._add("fp8", name, row)
+        self._compare("fp8", {n: bench.logits_of_ours(model, bench.length(n)) for n in self._lengths})
 
-    def time_ours(self, model: Transformer, tokens: int, decode: int) -> Row:
-        """Read a prompt and write behind it, through the engine; nothing is reused."""
-        chunk = CHUNK_TOKENS[self.device.type]
-        engine = Engine(model, window_tokens=tokens + decode, chunk_tokens=chunk, pool_bytes=0)
-        request = Request((tuple(self.ids(tokens)),), (Free(decode, stops=()),))
-        self.clean()
-        began = perf_counter()
-        times = [perf_counter() - began for event in engine.run(request) if isinstance(event, Token)]
-        return self._row(tokens, times)
+    def _transformers(self) -> None:
+        bench = self._bench
+        if not self._wanted("transformers") or not bench.has("transformers", "transformers"):
+            return
+        self.found["transformers_version"] = version("transformers")
+        model = bench.theirs(torch.bfloat16)
+        self._compare("transformers", {n: bench.logits_of_theirs(model, bench.length(n)) for n in self._lengths})
+        for name, row in gpu_speed.theirs(bench, model):
+            self._add("transformers", name, row)
 
-    def time_theirs(self, model: Any, tokens: int, decode: int) -> Row:
-        """The same with transformers and its growing cache."""
-        prompt = torch.tensor([self.ids(tokens)], device=self.device)
-        self.clean()
-        times: list[float] = []
-        began = perf_counter()
-        with torch.inference_mode():
-            found = model(prompt, use_cache=True, logits_to_keep=1)
-            for _ in range(decode):
-                token = int(found.logits[0, -1].argmax())
-                times.append(perf_counter() - began)
-                fed = torch.tensor([[token]], device=self.device)
-                found = model(fed, past_key_values=found.past_key_values, use_cache=True, logits_to_keep=1)
-        return self._row(tokens, times)
+    def _fp32(self) -> None:
+        if self._wanted("fp32"):
+            for name, row in gpu_close.in_fp32(self._bench):
+                self._add("fp32", name, row)
 
-    def _row(self, tokens: int, times: Sequence[float]) -> Row:
-        return {
-            "tokens": tokens,
-            "first_token_s": round(times[0], 4),
-            "prefill_tokens_per_s": round(tokens / times[0], 1),
-            "ms_a_token": round(1000 * (times[-1] - times[0]) / (len(times) - 1), 3),
-            "peak_gb": self.peak_gb(),
-        }
+    @property
+    def _lengths(self) -> list[int]:
+        return list(self._references)
 
-    def logits_of_ours(self, model: Transformer, tokens: int) -> Tensor:
-        """The last rows of logits of a prompt read in chunks. Shapes: fp32 [ROWS, V]."""
-        ids, cache = self.ids(tokens), KVCache(model.kv_layout, tokens)
-        for chunk in chunk_plan([tokens - ROWS, ROWS], CHUNK_TOKENS[self.device.type]):
-            part = ids[chunk.start : chunk.end]
-            logits = model.forward(part, cache, rows=slice(-ROWS, None))
-            cache.commit(part, ends_chunk=True)
-        return logits
+    def _compare(self, part: str, logits: dict[int, Tensor]) -> None:
+        if self._references:
+            self._add(part, "distance from fp32", gpu_close.distances(self._bench, logits, self._references))
 
-    def logits_of_theirs(self, model: Any, tokens: int) -> Tensor:
-        """The same of transformers, read at once. Shapes: fp32 [ROWS, V]."""
-        with torch.inference_mode():
-            prompt = torch.tensor([self.ids(tokens)], device=self.device)
-            logits: Tensor = model(prompt, use_cache=False, logits_to_keep=ROWS).logits[0].float()
-        return logits
-
-    def agreement_at_few_layers(self, tokens: int) -> Row:
-        """How far both bf16 programs are from transformers in fp32."""
-        reference = self.logits_of_theirs(self.theirs(torch.float32, FEW_LAYERS), tokens)
-        self.clean()
-        ours = self.logits_of_ours(self.ours(torch.bfloat16, FEW_LAYERS), tokens)
-        self.clean()
-        theirs = self.logits_of_theirs(self.theirs(torch.bfloat16, FEW_LAYERS), tokens)
-        self.clean()
-        return {"layers": FEW_LAYERS, "tokens": tokens} | {
-            "ours_from_fp32": relative(ours, reference),
-            "theirs_from_fp32": relative(theirs, reference),
-        }
-
-
-def relative(found: Tensor, reference: Tensor) -> float:
-    """Norm of the difference over the norm of the reference."""
-    return float(f"{float((found - reference).norm() / reference.norm()):.3g}")
-
-
-def say(label: str, row: Row) -> None:
-    """One line for people, at once."""
-    print(f"{label:24}" + "  ".join(f"{key} {value}" for key, value in row.items()), file=sys.stderr, flush=True)
+    def ratios(self) -> list[Row]:
+        """Ours beside transformers', for what both have done."""
+        peer = {(row["what"], row.get("tokens")): row for row in self.found.get("transformers", [])}
+        rows: list[Row] = []
+        for part, what in product(("bf16", "fp8"), ("prompt", "windows", "decode")):
+            for mine in self.found.get(part, []):
+                theirs = peer.get(("decode" if what == "decode" else "prompt", mine.get("tokens")))
+                if mine["what"] == what and theirs is not None:
+                    key = "ms_a_step" if what == "decode" else "first_token_s"
+                    times = round(theirs[key] / mine[key], 2)
+                    rows.append({"ours": part, "what": what, "tokens": mine["tokens"], "times as fast": times})
+        return rows
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lengths", default="8192,32768,120000", help="prompt lengths in tokens")
-    parser.add_argument("--agree", type=int, default=4096, help="prompt length at which logits are compared")
-    parser.add_argument("--decode", type=int, default=32, help="tokens written behind each prompt")
-    parser.add_argument("--seconds", type=float, default=480, help="nothing new is begun after this time")
-    parser.add_argument("--alone", action="store_true", help="do not compare with transformers")
+    parser.add_argument("--only", default=",".join(PARTS), help="which parts, separated by commas")
+    parser.add_argument("--seconds", type=float, default=560, help="nothing new is begun after this time")
+    parser.add_argument("--chunk", type=int, default=CHUNK_TOKENS["cuda"], help="tokens that are computed at once")
+    parser.add_argument("--plain", action="store_true", help="without kernels and graph, to compare with")
     parser.add_argument("--tiny", action="store_true", help="a tiny model and short prompts, on any device")
     arguments = parser.parse_args()
     cuda = torch.cuda.is_available()
@@ -179,61 +158,31 @@ def main() -> int:
         print("Nothing was measured: torch finds no CUDA GPU. --tiny tries every line here.", file=sys.stderr)
         print(json.dumps({"benchmark": "gpu", "left_out": ["no CUDA GPU"], "commit": commit()}))
         return 0
-    device = torch.device("cuda" if cuda else "cpu")
-    lengths = [96, 700] if arguments.tiny else [int(length) for length in arguments.lengths.split(",")]
-    agree = 600 if arguments.tiny else arguments.agree
-    config = TINY if arguments.tiny else NEMO
+    parts = set(arguments.only.split(","))
+    if unknown := parts - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    device, config = torch.device("cuda" if cuda else "cpu"), TINY if arguments.tiny else NEMO
     if config is NEMO and config.n_parameters != NEMO_PARAMETERS:
         raise SystemExit(f"The shape has {config.n_parameters:,} parameters, not NeMo's {NEMO_PARAMETERS:,}.")
-
-    bench = Bench(config, device, arguments.seconds)
-    report: Row = {
+    scale = TINY_SCALE if arguments.tiny else 1
+    bench = Bench(config, device, arguments.seconds, arguments.chunk, scale, arguments.plain)
+    run = Run(bench, parts)
+    run.everything()
+    ratios = run.ratios()
+    for row in ratios:
+        say("times as fast", row)
+    report = {
         "benchmark": "gpu",
         "parameters": config.n_parameters,
-        "dtype": "bfloat16",
-        "ours": [],
-        "transformers": [],
+        "chunk_tokens": bench.chunk,
+        "plain": arguments.plain,
+        **run.found,
+        "ratios": ratios,
         "left_out": bench.left_out,
         "machine": torch.cuda.get_device_name(device) if cuda else processor(),
         "torch": torch.__version__,
         "commit": commit(),
     }
-    compared = not arguments.alone and find_spec("transformers") is not None
-    if not compared:
-        bench.left_out.append("transformers")
-    elif bench.time_for("agreement at few layers"):
-        report["transformers_version"] = version("transformers")
-        report["agreement"] = bench.agreement_at_few_layers(agree)
-        say("agreement", report["agreement"])
-
-    began = perf_counter()
-    model: Transformer | None = bench.ours(torch.bfloat16)
-    assert model is not None
-    say("drawn", {"seconds": round(perf_counter() - began, 1), "peak_gb": bench.peak_gb()})
-    bench.time_ours(model, min(lengths), decode=4)  # plans and kernels are made at the first use
-    for length in lengths:
-        if bench.time_for(f"ours at {length}"):
-            report["ours"].append(bench.time_ours(model, length, arguments.decode))
-            say("ours", report["ours"][-1])
-
-    if compared and bench.time_for("transformers"):
-        logits = bench.logits_of_ours(model, agree)
-        model = None
-        bench.clean()
-        theirs = bench.theirs(torch.bfloat16)
-        report["full_depth_difference"] = relative(logits, bench.logits_of_theirs(theirs, agree))
-        say("full depth", {"tokens": agree, "ours_from_theirs": report["full_depth_difference"]})
-        bench.time_theirs(theirs, min(lengths), decode=4)
-        for length in lengths:
-            if bench.time_for(f"transformers at {length}"):
-                report["transformers"].append(bench.time_theirs(theirs, length, arguments.decode))
-                say("transformers", report["transformers"][-1])
-    report["ratios"] = [
-        {"tokens": mine["tokens"]} | {key: round(other[key] / mine[key], 2) for key in ("first_token_s", "ms_a_token")}
-        for mine, other in zip(report["ours"], report["transformers"], strict=False)
-    ]
-    for row in report["ratios"]:
-        say("times as fast", row)
     print(json.dumps(report))
     return 0
 

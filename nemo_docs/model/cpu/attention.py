@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,27 +33,38 @@ STRETCHES_A_THREAD = 2
 Floats = NDArray[np.float32]
 
 
-def attend(q: Floats, k: NDArray[Any], v: NDArray[Any], own: int) -> tuple[Floats, Floats]:
+class Rows(NamedTuple):
+    """Keys or values as they are kept."""
+
+    codes: NDArray[Any]
+    """fp32, the bits of bf16, or int8. [K, S, D]"""
+    scales: Floats | None = None
+    """Of int8, one a token and head. [K, S]"""
+
+
+def attend(q: Floats, k: Rows, v: Rows, own: int) -> tuple[Floats, Floats]:
     """Attention over one piece of the past.
 
     Args:
         q: Queries, rotated and scaled. [T, H, D]
-        k: Keys; fp32, or the bits of bf16. [K, S, D]
-        v: Values, likewise. [K, S, D]
+        k: Keys.
+        v: Values, kept likewise.
         own: How many of the last keys are the new tokens' own: T, of which token t sees t + 1, or 0.
 
     Returns:
         The result, normalised [T, H, D], and the log-sum-exp of its scores [T, H].
     """
     tokens, heads, size = q.shape
-    kv_heads, past = k.shape[0], k.shape[1]
+    kv_heads, past = k.codes.shape[:2]
     threads = get_num_threads()
     wanted = -(-threads * STRETCHES_A_THREAD // kv_heads)
     stretches = max(1, min(wanted, past // LEAST_STRETCH))
-    function = _attention(heads // kv_heads, size, k.dtype.itemsize * 8)
+    function = _attention(heads // kv_heads, size, k.codes.dtype.itemsize * 8)
     out = np.empty((stretches, tokens, heads, size), np.float32)
     lse = np.empty((stretches, tokens, heads), np.float32)
-    function(q, k, v, own, out, lse)
+    none = np.empty((0, 0), np.float32)
+    k_scales, v_scales = (none if rows.scales is None else rows.scales for rows in (k, v))
+    function(q, k.codes, v.codes, k_scales, v_scales, own, out, lse)
     return merged(out, lse)
 
 
@@ -76,7 +87,7 @@ def _attention(group: int, size: int, bits: int) -> Callable[..., None]:
     """The function for one shape of heads and one type of keys; compiled when first called, and kept on disk."""
     number_bytes = bits // 8
 
-    def attention(q: Any, k: Any, v: Any, own: int, out: Any, lse: Any) -> None:
+    def attention(q: Any, k: Any, v: Any, k_scales: Any, v_scales: Any, own: int, out: Any, lse: Any) -> None:
         tokens, past, stretches = q.shape[0], k.shape[1], out.shape[0]
         row = size * number_bytes
         for task in prange(k.shape[0] * stretches):
@@ -103,6 +114,9 @@ def _attention(group: int, size: int, bits: int) -> Callable[..., None]:
                             ),
                         )
                     for g in range(group):
+                        if bits == 8:
+                            for n in range(count):
+                                scores[g, n] *= k_scales[head, at + n]
                         top = most[g]
                         for n in range(count):
                             top = max(top, scores[g, n])
@@ -115,6 +129,9 @@ def _attention(group: int, size: int, bits: int) -> Callable[..., None]:
                             result[g, d] *= fade
                         for n in range(0, count, WIDTH):
                             total[g] += _exp_less(scores.ctypes.data + 4 * (BLOCK * g + n), top)
+                        if bits == 8:
+                            for n in range(count):
+                                scores[g, n] *= v_scales[head, at + n]
                     for n in range(count):
                         _add_values(
                             group,
@@ -137,6 +154,8 @@ def _attention(group: int, size: int, bits: int) -> Callable[..., None]:
 
 def _row(vectors: Vectors, bits: int, address: Any, element: int) -> Any:
     """A vector of a key or value, as fp32."""
+    if bits == 8:
+        return vectors.load_int8(vectors.offset(address, element))
     if bits == 16:
         return vectors.load_bfloat16(vectors.offset(address, 2 * element))
     return vectors.load(vectors.offset(address, 4 * element))

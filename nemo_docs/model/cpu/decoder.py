@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nemo_docs.kv.cache import KVCache, Past
-from nemo_docs.model.cpu.attention import WIDTH, attend, merged
+from nemo_docs.kv.cache import KVCache, Stretch
+from nemo_docs.model.cpu.attention import WIDTH, Rows, attend, merged
 from nemo_docs.model.cpu.compiler import NUMBA_NUM_THREADS, set_num_threads
 from nemo_docs.model.cpu.elementwise import add_and_norm, gated, rotate
 from nemo_docs.model.cpu.linear import PackedProduct, packed_product
@@ -31,7 +32,7 @@ _ALONE = threading.Lock()
 
 
 class CpuDecoder:
-    """Runs a few tokens through a model whose products are packed grids.
+    """Runs a few tokens, of one sequence or of several, through a model whose products are packed grids.
 
     Args:
         model: The model.
@@ -54,51 +55,86 @@ class CpuDecoder:
             and c.hidden_dim % WIDTH == 0
         )
 
-    def can_step(self, tokens: int, cache: KVCache) -> bool:
+    def can_step(self, ids: Sequence[int], cache: KVCache) -> bool:
         """Whether so few tokens, behind such a past, are faster this way."""
-        plain = not cache.layout.form.packed and cache.layout.dtype in (torch.float32, torch.bfloat16)
-        return plain and tokens <= MOST_TOKENS
+        return self.can_step_together([ids], [cache])
+
+    def can_step_together(self, ids: Sequence[Sequence[int]], caches: Sequence[KVCache]) -> bool:
+        """Whether so few tokens of several sequences are."""
+        return 0 < sum(map(len, ids)) <= MOST_TOKENS and all(
+            cache.layout.dtype in (torch.float32, torch.bfloat16) for cache in caches
+        )
 
     def step(
         self, ids: Sequence[int], cache: KVCache, rows: slice | Tensor, between_layers: Callable[[], None]
     ) -> Tensor:
         """As `Transformer.forward`: write the tokens' keys and values, uncommitted; logits fp32 [rows, V]."""
+        return self._step([ids], [cache], rows, between_layers)
+
+    def step_together(
+        self, ids: Sequence[Sequence[int]], caches: Sequence[KVCache], between_layers: Callable[[], None]
+    ) -> Tensor:
+        """As `step` for each. Shapes: fp32 [M, V], a sequence's rows beside each other."""
+        return self._step(ids, caches, slice(None), between_layers)
+
+    def _step(
+        self,
+        ids: Sequence[Sequence[int]],
+        caches: Sequence[KVCache],
+        rows: slice | Tensor,
+        between_layers: Callable[[], None],
+    ) -> Tensor:
         model, c = self._model, self._model.config
-        tokens, end = len(ids), len(cache) + len(ids)
-        cache.reserve(end)
-        cosines, sines = model.rotary.parts(range(cache.position, cache.position + tokens))  # fp32 [T, D / 2]
+        for cache, new in zip(caches, ids, strict=True):
+            cache.reserve(len(cache) + len(new))
+        positions = [cache.position + n for cache, new in zip(caches, ids, strict=True) for n in range(len(new))]
+        cosines, sines = model.rotary.parts(positions)  # fp32 [M, D / 2]
         with _ALONE:
             set_num_threads(min(torch.get_num_threads(), NUMBA_NUM_THREADS))
-            x = model.embedding.rows(torch.tensor(ids), torch.float32).numpy()  # [T, dim]
+            x = model.embedding.rows(torch.tensor([*chain(*ids)]), torch.float32).numpy()  # [M, dim]
             delta = np.zeros_like(x)
             for n, layer in enumerate(self._layers):
                 between_layers()
                 hidden = add_and_norm(x, delta, layer.attention_norm, c.norm_eps)
-                heads = _multiply(layer.wqkv, hidden).reshape(tokens, -1, c.head_dim)  # [T, H + 2K, D]
+                heads = _multiply(layer.wqkv, hidden).reshape(len(x), -1, c.head_dim)  # [M, H + 2K, D]
                 rotate(heads, cosines, sines, c.n_heads + c.n_kv_heads)
-                delta = _multiply(layer.wo, self._attention(n, heads, cache, end))
+                bounds = [0, *accumulate(map(len, ids))]
+                seen = [
+                    self._attention(n, heads[start:end], cache)
+                    for (start, end), cache in zip(pairwise(bounds), caches, strict=True)
+                ]
+                delta = _multiply(layer.wo, seen[0] if len(seen) == 1 else np.concatenate(seen))
                 hidden = add_and_norm(x, delta, layer.ffn_norm, c.norm_eps)
                 delta = _multiply(layer.w2, gated(_multiply(layer.w13, hidden)))
             hidden = add_and_norm(x, delta, self._norm, c.norm_eps)
             wanted = torch.from_numpy(hidden)[rows].numpy()
             return torch.from_numpy(_multiply(self._output, np.ascontiguousarray(wanted)))
 
-    def _attention(self, n: int, heads: Floats, cache: KVCache, end: int) -> Floats:
+    def _attention(self, n: int, heads: Floats, cache: KVCache) -> Floats:
         """Shapes: heads [T, H + 2K, D] -> [T, H * D]."""
         c, tokens = self._model.config, heads.shape[0]
         new = torch.from_numpy(heads[:, c.n_heads :]).transpose(0, 1)  # [2K, T, D]
         cache.write(n, new[: c.n_kv_heads], new[c.n_kv_heads :])
-        q = heads[:, : c.n_heads] * np.float32(c.head_dim**-0.5)
-        *before, last = [piece for piece in cache.pieces(n, end) if piece.k.shape[1]]
-        parts = [_over(q, piece, own=0) for piece in before] + [_over(q, last, own=tokens)]
+        q = np.ascontiguousarray(heads[:, : c.n_heads]) * np.float32(c.head_dim**-0.5)
+        *before, last = cache.stretches()
+        parts = [_over(q, n, stretch, new=0) for stretch in before if stretch.tokens]
+        parts.append(_over(q, n, last, new=tokens))
         out = merged(np.stack([part[0] for part in parts]), np.stack([part[1] for part in parts]))[0]
         return out.reshape(tokens, -1)
 
 
-def _over(q: Floats, piece: Past, *, own: int) -> tuple[Floats, Floats]:
-    """Attention over one piece, counted by its weight. Shapes: q [T, H, D] -> [T, H, D], [T, H]."""
-    out, lse = attend(q, _array(piece.k), _array(piece.v), own)
-    return out, lse + np.float32(piece.log_weight)
+def _over(q: Floats, n: int, stretch: Stretch, *, new: int) -> tuple[Floats, Floats]:
+    """Attention over one stretch, and the new tokens behind it, counted by its weight.
+
+    Shapes: q [T, H, D] -> [T, H, D], [T, H].
+    """
+    end = stretch.tokens + new
+
+    def rows(part: Tensor, scales: Tensor | None) -> Rows:
+        return Rows(_array(part[n, :, :end]), None if scales is None else scales[n, :, :end].float().numpy())
+
+    out, lse = attend(q, rows(stretch.k, stretch.k_scales), rows(stretch.v, stretch.v_scales), new)
+    return out, lse + np.float32(stretch.log_weight)
 
 
 class _Layer:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nemo_docs.kv.cache import KVCache, Past
+from nemo_docs.kv.form import PLAIN, Form, Int8
 from nemo_docs.model.attention import attend as plain_attend
-from nemo_docs.model.cpu.attention import attend
+from nemo_docs.model.cpu.attention import Rows, attend
 from nemo_docs.model.cpu.decoder import CpuDecoder
 from nemo_docs.model.cpu.linear import PackedGrouped
 from nemo_docs.model.cpu.packing import pack, packed_rows, unpack
@@ -88,15 +89,22 @@ def test_unpacked_weights_are_those_of_the_grid(form, dtype):
     assert torch.equal(dense(pack(grid), dtype), grid.dense(dtype))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8])
 @pytest.mark.parametrize(("past", "tokens"), [(1, 1), (5, 4), (700, 1), (3_000, 3)])
 def test_attention_is_that_of_the_plain_form(dtype, past, tokens):
     generator = torch.Generator().manual_seed(past)
     q = torch.randn(tokens, 6, 32, generator=generator)
-    k, v = (torch.randn(2, past, 32, generator=generator).to(dtype) for _ in range(2))
+    k, v = (torch.randn(2, past, 32, generator=generator) for _ in range(2))
+    kept = []
+    if dtype == torch.int8:
+        stored = [Int8().store(part) for part in (k, v)]
+        k, v = (Int8().load(part, torch.float32) for part in stored)
+        kept = [Rows(part.codes.numpy(), part.scales.float().numpy()) for part in stored]
+    else:
+        k, v = k.to(dtype), v.to(dtype)
+        kept = [Rows(part.view(torch.uint16).numpy() if dtype == torch.bfloat16 else part.numpy()) for part in (k, v)]
     wanted = plain_attend(q.transpose(0, 1), [Past(k.float(), v.float())]).transpose(0, 1)
-    arrays = [part.view(torch.uint16).numpy() if dtype == torch.bfloat16 else part.numpy() for part in (k, v)]
-    out, lse = attend((q * 32**-0.5).numpy(), *arrays, tokens)
+    out, lse = attend((q * 32**-0.5).numpy(), *kept, tokens)
     assert relative(torch.from_numpy(out), wanted) < 1e-5
     scores = torch.einsum("hd,shd->hs", q[-1] * 32**-0.5, k.float().repeat_interleave(3, 0).transpose(0, 1))
     assert np.allclose(lse[-1], scores.logsumexp(-1), atol=1e-4)  # the last token sees all
@@ -121,8 +129,8 @@ CONFIG = replace(TINY, dim=64, tied=True, n_kv_heads=2)
 SHAPES = {name.removesuffix(".weight"): shape for name, shape in RandomWeights(CONFIG)._shapes.items()}
 
 
-def model(make, dtype=torch.float32) -> Transformer:
-    return Transformer(RandomWeights(CONFIG), device=CPU, dtype=dtype, linears=GridLoader(make))
+def model(make, dtype=torch.float32, kv_form: Form = PLAIN) -> Transformer:
+    return Transformer(RandomWeights(CONFIG), device=CPU, dtype=dtype, linears=GridLoader(make), kv_form=kv_form)
 
 
 def read(model: Transformer, ids: list[int]) -> KVCache:
@@ -132,9 +140,10 @@ def read(model: Transformer, ids: list[int]) -> KVCache:
     return cache
 
 
+@pytest.mark.parametrize("kv_form", [PLAIN, Int8()], ids=["full", "int8"])
 @pytest.mark.parametrize("tokens", [1, 5])
-def test_a_step_gives_the_logits_and_the_past_of_the_plain_form(tokens):
-    plain, fast = model(Grouped), model(PackedGrouped)
+def test_a_step_gives_the_logits_and_the_past_of_the_plain_form(tokens, kv_form):
+    plain, fast = model(Grouped, kv_form=kv_form), model(PackedGrouped, kv_form=kv_form)
     assert CpuDecoder.suits(fast)
     assert not CpuDecoder.suits(plain)
     ids, new = list(range(1, 60)), list(range(60, 60 + tokens))
@@ -147,6 +156,16 @@ def test_a_step_gives_the_logits_and_the_past_of_the_plain_form(tokens):
         for mine, theirs in zip(caches[1].past(layer, 59 + tokens), caches[0].past(layer, 59 + tokens), strict=True):
             assert relative(mine, theirs) < 1e-5
     assert torch.equal(fast.forward(new, caches[1], rows=torch.tensor([0]))[0], found[0])
+
+
+def test_steps_together_are_those_of_each_alone():
+    fast = model(PackedGrouped)
+    prompts, new = [[*range(1, length)] for length in (9, 60, 33)], [70, 71, 72]
+    caches = [read(fast, prompt) for prompt in prompts]
+    fast.decoder = CpuDecoder(fast)
+    together = fast.decode_together(new, caches)
+    alone = [fast.forward([token], cache)[0] for token, cache in zip(new, caches, strict=True)]
+    assert relative(together, torch.stack(alone)) < 1e-6
 
 
 def test_a_step_is_not_farther_from_fp32_than_the_plain_bf16_form():

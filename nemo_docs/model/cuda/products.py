@@ -1,0 +1,221 @@
+# mypy: disable-error-code="no-untyped-def"
+"""Products of a few rows with a whole matrix, which is what decode spends its time on.
+
+One row of activations uses each weight once, so the time is that of reading the weights, and the task is to keep enough
+loads under way. A program takes a few rows of the matrix and all of their columns. What stands around a product in a
+layer is done in it: the norm before it (its scale is one number a row, applied at the end), the gate behind it, the
+residual sum. That spares a launch each, which in decode costs as much as a tenth of a product.
+
+For one row of activations the products are summed in fp32 as they are; several go through the matrix units.
+
+Dimensions: M rows of activations, N rows of the matrix, C columns.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from nemo_docs.model.cuda.elementwise import add_norm, gated
+from nemo_docs.model.cuda.language import blocks, jit, tl
+from nemo_docs.model.linear.base import Linear
+
+MOST_ROWS = 16
+"""Rows of activations that these products take at once."""
+
+
+class Around(NamedTuple):
+    """What is done before and behind a product."""
+
+    norm: Tensor | None = None
+    """Weights of an RMSNorm of the activations. [C]"""
+    eps: float = 0.0
+    """Its epsilon."""
+    gate: bool = False
+    """Whether the first half of the rows gates the second: SiLU times up."""
+    residual: Tensor | None = None
+    """Added to the result; may be where the result goes. [M, N]"""
+
+
+BARE = Around()
+"""Nothing."""
+
+
+class RowProduct(Protocol):
+    """y = x W^T for up to `MOST_ROWS` rows of x, into memory that is there already."""
+
+    def __call__(self, x: Tensor, out: Tensor, around: Around = BARE) -> object:
+        """Shapes: x [M, C] -> out [M, N], or [M, N / 2] with a gate."""
+        ...
+
+
+@jit
+def _finished(y, gate, out, residual, at, inside, GATE: tl.constexpr, RESIDUAL: tl.constexpr):
+    """Round to the dtype of the result at each step at which the plain forms do."""
+    kind = out.dtype.element_ty
+    y = y.to(kind).to(tl.float32)
+    if GATE:
+        gate = gate.to(kind).to(tl.float32)
+        y = (gate / (1.0 + tl.exp(-gate))).to(kind).to(tl.float32) * y
+    if RESIDUAL:
+        y = y.to(kind).to(tl.float32) + tl.load(residual + at, mask=inside, other=0.0).to(tl.float32)
+    tl.store(out + at, y.to(kind), mask=inside)
+
+
+@jit
+def _one_row(
+    x, weights, scales, norm, residual, out, m, n, eps,
+    COLUMNS: tl.constexpr, NORM: tl.constexpr, GATE: tl.constexpr, RESIDUAL: tl.constexpr, SCALED: tl.constexpr,
+    ROWS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    known = row < n
+    start = row.to(tl.int64)[:, None] * COLUMNS
+    total = tl.zeros((ROWS, BLOCK), tl.float32)
+    gates = tl.zeros((ROWS, BLOCK), tl.float32)
+    squares = tl.zeros((BLOCK,), tl.float32)
+    for first in range(0, COLUMNS, BLOCK):
+        column = first + tl.arange(0, BLOCK)
+        inside = column < COLUMNS
+        held = tl.load(x + column, mask=inside, other=0.0).to(tl.float32)
+        if NORM:
+            squares += held * held
+            held *= tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+        which = known[:, None] & inside[None, :]
+        at = start + column[None, :]
+        if GATE:  # the gates' rows come first
+            gates += tl.load(weights + at, mask=which, other=0.0).to(tl.float32) * held[None, :]
+            at += n.to(tl.int64) * COLUMNS
+        total += tl.load(weights + at, mask=which, other=0.0).to(tl.float32) * held[None, :]
+    y, gate = tl.sum(total, axis=1), tl.sum(gates, axis=1)
+    if NORM:
+        scale = tl.rsqrt(tl.sum(squares, axis=0) / COLUMNS + eps)
+        y, gate = y * scale, gate * scale
+    if SCALED:
+        if GATE:
+            gate *= tl.load(scales + row, mask=known, other=0.0)
+            y *= tl.load(scales + n + row, mask=known, other=0.0)
+        else:
+            y *= tl.load(scales + row, mask=known, other=0.0)
+    _finished(y, gate, out, residual, row, known, GATE, RESIDUAL)
+
+
+@jit
+def _few_rows(
+    x, weights, scales, norm, residual, out, m, n, eps,
+    COLUMNS: tl.constexpr, NORM: tl.constexpr, GATE: tl.constexpr, RESIDUAL: tl.constexpr, SCALED: tl.constexpr,
+    ROWS: tl.constexpr, BLOCK: tl.constexpr, MOST: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    token = tl.arange(0, MOST)
+    known, there = row < n, token < m
+    start = row.to(tl.int64)[:, None] * COLUMNS
+    total = tl.zeros((MOST, ROWS), tl.float32)
+    gates = tl.zeros((MOST, ROWS), tl.float32)
+    squares = tl.zeros((MOST,), tl.float32)
+    kind = x.dtype.element_ty
+    for first in range(0, COLUMNS, BLOCK):
+        column = first + tl.arange(0, BLOCK)
+        inside = column < COLUMNS
+        held = tl.load(x + token[:, None] * COLUMNS + column[None, :], mask=there[:, None] & inside[None, :], other=0.0)
+        if NORM:
+            wide = held.to(tl.float32)
+            squares += tl.sum(wide * wide, axis=1)
+            held = (wide * tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)[None, :]).to(kind)
+        which = known[:, None] & inside[None, :]
+        at = start + column[None, :]
+        if GATE:  # the gates' rows come first
+            found = tl.load(weights + at, mask=which, other=0.0).to(kind)
+            gates += tl.dot(held, tl.trans(found), input_precision="ieee")
+            at += n.to(tl.int64) * COLUMNS
+        found = tl.load(weights + at, mask=which, other=0.0).to(kind)
+        total += tl.dot(held, tl.trans(found), input_precision="ieee")
+    if NORM:
+        scale = tl.rsqrt(squares / COLUMNS + eps)[:, None]
+        total, gates = total * scale, gates * scale
+    if SCALED:
+        if GATE:
+            gates *= tl.load(scales + row, mask=known, other=0.0)[None, :]
+            total *= tl.load(scales + n + row, mask=known, other=0.0)[None, :]
+        else:
+            total *= tl.load(scales + row, mask=known, other=0.0)[None, :]
+    at = token[:, None] * n + row[None, :]
+    _finished(total, gates, out, residual, at, there[:, None] & known[None, :], GATE, RESIDUAL)
+
+
+class Tile(NamedTuple):
+    """How much of a matrix one program takes at a time."""
+
+    rows: int
+    """Rows of it."""
+    columns: int
+    """Columns in one step."""
+    warps: int
+    """Groups of 32 threads."""
+    stages: int = 3
+    """Steps whose loads are under way at once, where the matrix units are used."""
+
+
+ONE_ROW = Tile(rows=8, columns=512, warps=4)
+"""For one row of activations: eight rows of 1 KiB are 64 bytes a thread under way."""
+FEW_ROWS = Tile(rows=32, columns=128, warps=4, stages=4)
+"""For several: the smallest tile that keeps the matrix units' shapes."""
+
+
+class DenseRows:
+    """Weights as they are multiplied, or as eight-bit floating point numbers with a scale a row.
+
+    Args:
+        weight: bf16, fp16, fp32 or fp8 (e4m3). [N, C]
+        scales: fp32, one a row; None for one. [N]
+    """
+
+    def __init__(self, weight: Tensor, scales: Tensor | None = None) -> None:
+        self._weight = weight
+        self._scales = None if scales is None else scales.reshape(-1).float().contiguous()
+
+    def __call__(
+        self, x: Tensor, out: Tensor, around: Around = BARE, tile_of_one: Tile = ONE_ROW, tile_of_few: Tile = FEW_ROWS
+    ) -> None:
+        """Shapes: x [M, C] -> out [M, N], or [M, N / 2] with a gate."""
+        columns, n = self._weight.shape[1], out.shape[1]
+        tile = tile_of_one if len(x) == 1 else tile_of_few
+        kernel, more = (_one_row, {}) if len(x) == 1 else (_few_rows, {"MOST": MOST_ROWS})
+        kernel[(blocks(n, tile.rows),)](
+            x,
+            self._weight,
+            out if self._scales is None else self._scales,
+            x if around.norm is None else around.norm,
+            out if around.residual is None else around.residual,
+            out,
+            len(x),
+            n,
+            around.eps,
+            COLUMNS=columns,
+            NORM=around.norm is not None,
+            GATE=around.gate,
+            RESIDUAL=around.residual is not None,
+            SCALED=self._scales is not None,
+            ROWS=tile.rows,
+            BLOCK=tile.columns,
+            num_warps=tile.warps,
+            num_stages=tile.stages,
+            **more,
+        )
+
+
+class AnyRows:
+    """The same of any product: what stands around it is done in kernels of its own."""
+
+    def __init__(self, linear: Linear) -> None:
+        self._linear = linear
+
+    def __call__(self, x: Tensor, out: Tensor, around: Around = BARE) -> None:
+        """Shapes: x [M, C] -> out [M, N], or [M, N / 2] with a gate."""
+        if around.norm is not None:
+            _, x = add_norm(x, None, around.norm, around.eps)
+        y = self._linear(x)
+        y = gated(y) if around.gate else y
+        torch.add(y, around.residual, out=out) if around.residual is not None else out.copy_(y)
