@@ -143,12 +143,24 @@ def rows(shapes: dict[str, tuple[int, int]], counts: Sequence[int]) -> Iterator[
         for label, (calls, n_bytes, right) in forms.items():
             calls[0](x, out)
             us = microseconds([lambda call=call: call(x, out) for call in calls])
+            calls[0](x, out)
             row = _row(out, right, us, n_bytes)
             yield f"{name} M={m} {label}", row | ({"cublas_us": rounded(cublas)} if label == "half" else {})
+            if m > 1 and label == "fp8" and CUDA:
+                few = [Tile(*each) for each in ((16, 128, 2, 6), (32, 128, 4, 4), (64, 128, 4, 4), (64, 256, 8, 3))]
+                yield (
+                    f"{name} M={m} fp8 tiles",
+                    {
+                        f"{t.rows}x{t.columns}/{t.warps}/{t.stages}": rounded(
+                            microseconds([lambda c=call, t=t: c(x, out, Around(), tile=t) for call in calls])
+                        )
+                        for t in few
+                    },
+                )
             if m == 1 and label in ("half", "fp8"):
                 sweep = {
                     f"{t.rows}x{t.columns}/{t.warps}": rounded(
-                        microseconds([lambda c=call, t=t: c(x, out, Around(), tile_of_one=t) for call in calls])
+                        microseconds([lambda c=call, t=t: c(x, out, Around(), tile=t) for call in calls])
                     )
                     for t in tiles
                 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,10 +16,15 @@ from nemo_docs.model.cuda.decoder import CudaDecoder, Layer, Weights
 from nemo_docs.model.cuda.fp8 import Fp8Product
 from nemo_docs.model.cuda.grids import GridRows, run_of
 from nemo_docs.model.cuda.language import TRITON
-from nemo_docs.model.cuda.products import AnyRows, DenseRows, RowProduct
+from nemo_docs.model.cuda.products import AnyRows, BalancedRows, DenseProduct, DenseRows, RowProduct
 from nemo_docs.model.cuda.reading import attend_to_chunk, cudnn, flash
+from nemo_docs.model.linear.balance import Balanced
 from nemo_docs.model.linear.base import Dense, Linear
+from nemo_docs.model.linear.concatenated import Concatenated
+from nemo_docs.model.linear.fp8 import Fp8Rows
 from nemo_docs.model.linear.grouped import Grouped
+from nemo_docs.model.linear.lora import Adapted
+from nemo_docs.model.linear.with_dense import WithDense
 from nemo_docs.model.transformer import Transformer
 
 HOPPER = (9, 0)
@@ -96,22 +100,41 @@ def install(model: Transformer, operations: FusedOperations, processors: int) ->
 
 def by_kernels(linear: Linear) -> Linear:
     """The same product, by kernels where its weights are of a form that they take."""
-    weight: Any = getattr(linear, "weight", None)
-    if getattr(getattr(weight, "codes", None), "dtype", None) == torch.float8_e4m3fn:
-        return Fp8Product(weight.codes, weight.scales)
-    if not isinstance(linear, Grouped):
-        return linear
-    whole_runs = linear.grid.group % run_of(linear.grid) == 0 and linear.grid.shape[1] % run_of(linear.grid) == 0
-    return GridRows(linear.grid) if whole_runs else linear
+    match linear:
+        case Fp8Rows():
+            return Fp8Product(linear.weight.codes, linear.weight.scales)
+        case Grouped():
+            run = run_of(linear.grid)
+            whole_runs = linear.grid.group % run == 0 and linear.grid.shape[1] % run == 0
+            return GridRows(linear.grid) if whole_runs else linear
+        case Dense():
+            return DenseProduct(linear.weight)
+        case Balanced():
+            return Balanced(by_kernels(linear.inner), linear.sizes)
+        case WithDense():
+            return WithDense(by_kernels(linear.stored), linear.dense)
+        case Concatenated():
+            return Concatenated([by_kernels(part) for part in linear.parts], linear.heights)
+        case Adapted():
+            linear.base = by_kernels(linear.base)
+            return linear
+        case _:
+            return linear
 
 
 def row_product(linear: Linear) -> RowProduct:
     """The product of a few rows with these weights, in the fastest form there is for them."""
-    if isinstance(linear, GridRows | Fp8Product):
-        return linear
-    if isinstance(linear, Dense):
-        return DenseRows(linear.weight)
-    return AnyRows(linear)
+    match linear:
+        case GridRows() | Fp8Product():
+            return linear
+        case Dense():
+            return DenseRows(linear.weight)
+        case Balanced():
+            return BalancedRows(row_product(linear.inner), linear.sizes)
+        case WithDense():
+            return row_product(linear.stored)
+        case _:
+            return AnyRows(linear)
 
 
 def _weights(model: Transformer) -> Weights:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nemo_docs.model.cuda.language import blocks, jit, tl
-from nemo_docs.model.cuda.products import BARE, MOST_ROWS, Around, Tile, _finished
+from nemo_docs.model.cuda.products import BARE, MOST_ROWS, Around, Tile, _finished, normed
 from nemo_docs.model.linear.grouped import NIBBLE_GROUP, Grid
 
 ONE_ROW = Tile(rows=4, columns=1024, warps=4)
@@ -226,6 +226,8 @@ class GridRows:
         if len(x) > MOST_ROWS:
             return F.linear(x, dense(self.grid, _scratch(x.device, x.dtype, self.grid.shape)))
         out = x.new_empty(len(x), self.grid.shape[0]) if out is None else out
+        if len(x) > 1:
+            x, around = normed(x, around)
         tile = ONE_ROW if len(x) == 1 else FEW_ROWS
         kernel, more = (_one_row, {}) if len(x) == 1 else (_few_rows, {"MOST": MOST_ROWS})
         n = out.shape[1]

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from nemo_docs.model.cuda.elementwise import add_norm, gated
 from nemo_docs.model.cuda.language import blocks, jit, tl
-from nemo_docs.model.linear.base import Linear
+from nemo_docs.model.linear.base import Dense, Linear
 
 MOST_ROWS = 16
 """Rows of activations that these products take at once."""
@@ -158,10 +158,31 @@ class Tile(NamedTuple):
     """Steps whose loads are under way at once, where the matrix units are used."""
 
 
-ONE_ROW = Tile(rows=8, columns=512, warps=4)
-"""For one row of activations: eight rows of 1 KiB are 64 bytes a thread under way."""
 FEW_ROWS = Tile(rows=32, columns=128, warps=4, stages=4)
 """For several: the smallest tile that keeps the matrix units' shapes."""
+_TALL, _LONG = 65_536, 8_192
+"""Rows of an output layer, and columns that only the way back from the feed-forward has."""
+_PREFILL_ROWS = 4_096
+"""Rows of activations that a large matrix takes at once: of 8,192 the library reaches 705 TFLOP/s, of these 799."""
+_LARGE = 1 << 26
+"""Weights of a matrix for which that holds."""
+
+
+def tile_of_one(rows: int, columns: int, *, is_eight_bit: bool, is_gated: bool) -> Tile:
+    """The tile for one row of activations that was the fastest on an H200, in NeMo's shapes."""
+    if is_eight_bit:
+        if rows >= _TALL:
+            return Tile(rows=16, columns=256, warps=4)
+        if columns >= _LONG:
+            return Tile(rows=2, columns=1024, warps=4)
+        return Tile(rows=4, columns=512, warps=2) if is_gated or columns <= 4_096 else Tile(4, 256, warps=4)
+    if rows >= _TALL:
+        return Tile(rows=8, columns=512, warps=4)
+    if columns >= _LONG:
+        return Tile(rows=4, columns=512, warps=4)
+    if is_gated:
+        return Tile(rows=2, columns=1024, warps=4)
+    return Tile(rows=2, columns=2048, warps=8) if columns <= 4_096 else Tile(rows=4, columns=1024, warps=8)
 
 
 class DenseRows:
@@ -175,13 +196,19 @@ class DenseRows:
     def __init__(self, weight: Tensor, scales: Tensor | None = None) -> None:
         self._weight = weight
         self._scales = None if scales is None else scales.reshape(-1).float().contiguous()
+        self._plain = AnyRows(Dense(weight))
 
-    def __call__(
-        self, x: Tensor, out: Tensor, around: Around = BARE, tile_of_one: Tile = ONE_ROW, tile_of_few: Tile = FEW_ROWS
-    ) -> None:
+    def __call__(self, x: Tensor, out: Tensor, around: Around = BARE, tile: Tile | None = None) -> None:
         """Shapes: x [M, C] -> out [M, N], or [M, N / 2] with a gate."""
         columns, n = self._weight.shape[1], out.shape[1]
-        tile = tile_of_one if len(x) == 1 else tile_of_few
+        if len(x) > 1:
+            if self._scales is None:
+                self._plain(x, out, around)  # the library reads dense weights as fast as they come
+                return
+            x, around = normed(x, around)
+        if tile is None:
+            eight = self._scales is not None
+            tile = FEW_ROWS if len(x) > 1 else tile_of_one(n, columns, is_eight_bit=eight, is_gated=around.gate)
         kernel, more = (_one_row, {}) if len(x) == 1 else (_few_rows, {"MOST": MOST_ROWS})
         kernel[(blocks(n, tile.rows),)](
             x,
@@ -206,6 +233,43 @@ class DenseRows:
         )
 
 
+def normed(x: Tensor, around: Around) -> tuple[Tensor, Around]:
+    """Several rows are normalised once, not in every program that reads them."""
+    if around.norm is None:
+        return x, around
+    return add_norm(x, None, around.norm, around.eps)[1], around._replace(norm=None)
+
+
+class DenseProduct(Dense):
+    """Dense weights, by the library, which is faster on some shapes than on others."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Shapes: x [T, C] -> [T, N]."""
+        if len(x) <= _PREFILL_ROWS or self.weight.numel() < _LARGE:
+            return super().__call__(x)
+        out = x.new_empty(len(x), self.weight.shape[0])
+        for start in range(0, len(x), _PREFILL_ROWS):
+            part = slice(start, start + _PREFILL_ROWS)
+            torch.mm(x[part], self.weight.t(), out=out[part])
+        return out
+
+
+class BalancedRows:
+    """A product whose input is multiplied by the sizes of its columns, which a norm before it does in passing."""
+
+    def __init__(self, inner: RowProduct, sizes: Tensor) -> None:
+        self._inner, self._sizes = inner, sizes
+        self._norms: dict[int, Tensor] = {}  # by the norm's address; recorded graphs read them
+
+    def __call__(self, x: Tensor, out: Tensor, around: Around = BARE) -> None:
+        """Shapes: x [M, C] -> out [M, N], or [M, N / 2] with a gate."""
+        if around.norm is None:
+            self._inner(x * self._sizes, out, around)
+            return
+        scaled = self._norms.setdefault(around.norm.data_ptr(), around.norm.float() * self._sizes.float())
+        self._inner(x, out, around._replace(norm=scaled))
+
+
 class AnyRows:
     """The same of any product: what stands around it is done in kernels of its own."""
 
@@ -214,8 +278,7 @@ class AnyRows:
 
     def __call__(self, x: Tensor, out: Tensor, around: Around = BARE) -> None:
         """Shapes: x [M, C] -> out [M, N], or [M, N / 2] with a gate."""
-        if around.norm is not None:
-            _, x = add_norm(x, None, around.norm, around.eps)
+        x, around = normed(x, around)
         y = self._linear(x)
         y = gated(y) if around.gate else y
         torch.add(y, around.residual, out=out) if around.residual is not None else out.copy_(y)

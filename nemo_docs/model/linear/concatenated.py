@@ -23,10 +23,11 @@ class Concatenated:
 
     Attributes:
         parts: The products, in order.
+        heights: How many rows each has.
     """
 
     def __init__(self, parts: Sequence[Linear], heights: Sequence[int]) -> None:
-        self.parts, self._heights = tuple(parts), tuple(heights)
+        self.parts, self.heights = tuple(parts), tuple(heights)
 
     @property
     def n_bytes(self) -> int:
@@ -39,8 +40,8 @@ class Concatenated:
 
     def rows(self, ids: Tensor, dtype: torch.dtype) -> Tensor:
         """Shapes: ids [T] -> [T, in]."""
-        found, first = self.parts[0].rows(ids.clamp(max=self._heights[0] - 1), dtype), self._heights[0]
-        for part, height in zip(self.parts[1:], self._heights[1:], strict=True):
+        found, first = self.parts[0].rows(ids.clamp(max=self.heights[0] - 1), dtype), self.heights[0]
+        for part, height in zip(self.parts[1:], self.heights[1:], strict=True):
             here = part.rows((ids - first).clamp(0, height - 1), dtype)
             found = torch.where((ids >= first).unsqueeze(-1), here, found)
             first += height
