@@ -38,6 +38,7 @@ from nemo_docs.engine.placing import CHUNK_TOKENS
 from nemo_docs.engine.plan import chunk_plan
 from nemo_docs.engine.protocol import Bans, Copy, Finished, Free, Request, Sampling, Start, Step, StepBegan, Token
 from nemo_docs.kv.cache import KVCache
+from nemo_docs.model.accelerating import accelerate
 from nemo_docs.model.folder import ModelFiles, open_model
 from nemo_docs.model.template import Turn, render
 from nemo_docs.model.transformer import Transformer
@@ -77,6 +78,7 @@ class Bench:
     """One model: requests through the engine, and the same tokens fed by hand."""
 
     def __init__(self, model: Counting) -> None:
+        accelerate(model)
         self.model, self.chunk_tokens = model, CHUNK_TOKENS[model.device.type]
         self._engine = Engine(model, window_tokens=1 << 20, chunk_tokens=self.chunk_tokens, pool_bytes=1 << 36)
 

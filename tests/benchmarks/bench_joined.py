@@ -47,6 +47,7 @@ from nemo_docs.engine.protocol import (
     Windows,
 )
 from nemo_docs.library.clean import clean
+from nemo_docs.model.accelerating import accelerate
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import encode_parts
 from nemo_docs.model.transformer import Transformer
@@ -182,6 +183,7 @@ def speeds(arguments: argparse.Namespace) -> Row:
     device = torch.device("cuda" if cuda else "cpu")
     config, tokens = (TINY, 200) if arguments.tiny else (NEMO, arguments.tokens)
     model = Transformer(RandomWeights(config), device=device, dtype=torch.bfloat16)
+    accelerate(model)
     generator = torch.Generator().manual_seed(1)
 
     def some(count: int) -> Ids:
