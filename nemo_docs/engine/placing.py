@@ -50,11 +50,13 @@ def choose_device(wanted: str) -> torch.device:
     """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if wanted == "auto":
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+        wanted = "cuda" if cuda else "mps" if mps else "cpu"
     device = torch.device(wanted)
     there = {"cpu": True, "mps": mps, "cuda": cuda and (device.index or 0) < torch.cuda.device_count()}
     if not there.get(device.type, False):
         raise SettingsError(f"This machine has no device {wanted!r} that torch can use.", hint="Use --device auto.")
+    if device.type == "cuda" and device.index is None:  # what counts memory wants to know which one
+        return torch.device("cuda", torch.cuda.current_device())
     return device
 
 
