@@ -28,6 +28,11 @@ from nemo_docs.model.config import ModelConfig
 
 CHUNK_TOKENS = {"cpu": 256, "mps": 512, "cuda": 8192}
 """How many tokens go through the model at once: a CPU must notice a cancel between two layers of one chunk."""
+UNPACKING_CHUNK_TOKENS = 1024
+"""The same on a CPU for large weights on a grid, which are unpacked anew for each chunk: at NeMo's size that costs as
+much as multiplying 256 tokens by them."""
+LARGE_PARAMETERS = 1_000_000_000
+"""Weights beyond which that counts."""
 SMALL_CHUNK_TOKENS = 2048
 """The same on a GPU that is short of memory: what a chunk computes shrinks with it, and reading slows a little."""
 POOL_SHARE = 0.25
@@ -253,13 +258,21 @@ def _ways(
 ) -> Iterator[MemoryPlan]:
     """Every way that is allowed, the best first."""
     homes = ("device", "host") if device.kind == "cuda" and not size.config.tied else ("device",)
-    chunks = (CHUNK_TOKENS[device.kind], *([SMALL_CHUNK_TOKENS] if device.kind == "cuda" else []))
     kvs = ("full", "int8") if wishes.kv == "auto" else (wishes.kv,)
     for precision in _precisions(size, device, wishes.precision, every_form=every_form):
-        for kv, home, chunk in product(kvs, homes, chunks):
+        for kv, home, chunk in product(kvs, homes, _chunks(size, device, precision)):
             way = _way(size, device, window_tokens, wishes, (precision, kv, home), chunk)
             if way.host_bytes <= max(0, device.host_bytes):
                 yield way
+
+
+def _chunks(size: Size, device: Device, precision: str) -> tuple[int, ...]:
+    """How many tokens may be computed at once, the best first."""
+    usual = CHUNK_TOKENS[device.kind]
+    if device.kind == "cuda":
+        return (usual, SMALL_CHUNK_TOKENS)
+    unpacks = precision in ("file", "int8", "int4") and size.config.n_parameters > LARGE_PARAMETERS
+    return (UNPACKING_CHUNK_TOKENS, usual) if unpacks and device.kind == "cpu" else (usual,)
 
 
 def _precisions(size: Size, device: Device, wanted: str, *, every_form: bool) -> tuple[str, ...]:

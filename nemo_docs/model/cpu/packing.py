@@ -39,6 +39,11 @@ class PackedGrid:
     """Bits of a code: four or eight."""
     rows: int
     """Rows without the filling."""
+    form: tuple[int, int, int, int]
+    """Bits, columns of a group, whether scales come in two steps, whether there are minimums: what code is made for.
+
+    Whole numbers all: Numba takes them for constants of the code, but not truth values.
+    """
 
     @property
     def group(self) -> int:
@@ -71,6 +76,7 @@ def pack(grid: Grid) -> PackedGrid:
         sub_minimums=_of_whole(grid.sub_minimums),
         bits=grid.bits,
         rows=rows,
+        form=(grid.bits, grid.group, int(grid.sub_scales is not None), int(grid.minimums is not None)),
     )
 
 

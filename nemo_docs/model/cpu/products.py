@@ -26,21 +26,29 @@ MOST_TOKENS = 8
 Floats = NDArray[np.float32]
 
 
-def multiply(packed: PackedGrid, x: Floats) -> Floats:
-    """Shapes: x [T, in] -> [T, out], T at most `MOST_TOKENS`."""
-    # Numba takes whole numbers for constants of the code, but not truth values.
-    two_steps, has_minimums = int(packed.sub_scales.size > 0), int(packed.minimums.size > 0)
-    product = _product(packed.bits, packed.group, two_steps, has_minimums, x.shape[0])
+def multiply(packed: PackedGrid, x: Floats, threads: int = 0) -> Floats:
+    """A product on so many threads, 0 for all; asking for their number anew would cost a tenth of a small product.
+
+    Shapes: x [T, in] -> [T, out], T at most `MOST_TOKENS`.
+    """
+    product = _product(*packed.form, x.shape[0])
     out = np.empty((x.shape[0], packed.codes.shape[0] * LANES), np.float32)
     product(
-        packed.codes, packed.scales, packed.minimums, packed.sub_scales, packed.sub_minimums, x, out, get_num_threads()
+        packed.codes,
+        packed.scales,
+        packed.minimums,
+        packed.sub_scales,
+        packed.sub_minimums,
+        x,
+        out,
+        threads or get_num_threads(),
     )
     return out if out.shape[1] == packed.rows else np.ascontiguousarray(out[:, : packed.rows])
 
 
 @cache
 def _product(bits: int, group: int, two_steps: int, has_minimums: int, tokens: int) -> Callable[..., None]:
-    """The function for one form of grid and number of tokens; compiled when first called, and kept on disk."""
+    """The function for one `PackedGrid.form` and number of tokens; compiled when first called, and kept on disk."""
     code_bytes = group * bits // 8
 
     def product(

@@ -23,8 +23,7 @@ def dense(packed: PackedGrid, dtype: torch.dtype) -> Tensor:
     """The weights, computed in fp32. Shapes: [out, in], fp32 or bf16."""
     filled = torch.empty(packed.codes.shape[0] * LANES, packed.columns, dtype=dtype)
     bits = 16 if dtype == torch.bfloat16 else 32
-    two_steps, has_minimums = int(packed.sub_scales.size > 0), int(packed.minimums.size > 0)
-    _unpacking(packed.bits, packed.group, two_steps, has_minimums, bits)(
+    _unpacking(*packed.form, bits)(
         packed.codes,
         packed.scales,
         packed.minimums,
