@@ -17,4 +17,6 @@ def accelerate(model: Transformer) -> None:
             from nemo_docs.model.cpu.decoder import CpuDecoder
 
             if NUMBA and CpuDecoder.suits(model):
-                model.decoder = CpuDecoder(model)
+                decoder = CpuDecoder(model)
+                decoder.warm_up()
+                model.decoder = decoder

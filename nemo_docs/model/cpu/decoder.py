@@ -21,7 +21,7 @@ from nemo_docs.model.cpu.attention import WIDTH, Rows, attend, merged
 from nemo_docs.model.cpu.compiler import NUMBA_NUM_THREADS, set_num_threads
 from nemo_docs.model.cpu.elementwise import add_and_norm, gated, rotate
 from nemo_docs.model.cpu.linear import PackedProduct, packed_product
-from nemo_docs.model.cpu.products import MOST_TOKENS, multiply
+from nemo_docs.model.cpu.products import MOST_TOKENS, WIDTHS, multiply
 from nemo_docs.model.linear.base import Linear
 from nemo_docs.model.transformer import Block, Transformer
 
@@ -44,6 +44,12 @@ class CpuDecoder:
         self._norm = model.norm.float().numpy()  # [dim]
         self._output = _packed(model.output)
         self._threads = 1
+
+    def warm_up(self) -> None:
+        """Make the code for this model and processor, or find it on disk, so that no token waits for it."""
+        cache = KVCache(self._model.kv_layout, 2 * MOST_TOKENS)
+        for tokens in WIDTHS:
+            self.step([0] * tokens, cache, slice(-1, None), lambda: None)
 
     @staticmethod
     def suits(model: Transformer) -> bool:

@@ -23,6 +23,9 @@ from nemo_docs.model.cpu.vectors import Vectors
 MOST_TOKENS = 8
 """Tokens that share one pass; beyond that a product of dense matrices is the faster one."""
 
+WIDTHS = (1, MOST_TOKENS)
+"""Numbers of tokens that code is made for: what lies between is filled up, or each would have to be compiled."""
+
 Floats = NDArray[np.float32]
 
 
@@ -31,19 +34,13 @@ def multiply(packed: PackedGrid, x: Floats, threads: int = 0) -> Floats:
 
     Shapes: x [T, in] -> [T, out], T at most `MOST_TOKENS`.
     """
-    product = _product(*packed.form, x.shape[0])
-    out = np.empty((x.shape[0], packed.codes.shape[0] * LANES), np.float32)
-    product(
-        packed.codes,
-        packed.scales,
-        packed.minimums,
-        packed.sub_scales,
-        packed.sub_minimums,
-        x,
-        out,
-        threads or get_num_threads(),
-    )
-    return out if out.shape[1] == packed.rows else np.ascontiguousarray(out[:, : packed.rows])
+    tokens = len(x)
+    if tokens not in WIDTHS:
+        x = np.concatenate((x, np.zeros((MOST_TOKENS - tokens, x.shape[1]), np.float32)))
+    out = np.empty((len(x), packed.codes.shape[0] * LANES), np.float32)
+    parts = (packed.codes, packed.scales, packed.minimums, packed.sub_scales, packed.sub_minimums)
+    _product(*packed.form, len(x))(*parts, x, out, threads or get_num_threads())
+    return np.ascontiguousarray(out[:tokens, : packed.rows])
 
 
 @cache
