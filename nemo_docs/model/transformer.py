@@ -23,6 +23,7 @@ from nemo_docs.kv.form import PLAIN, Form
 from nemo_docs.model.attention import attend_each
 from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.linear.base import Dense, Linear, LinearLoader
+from nemo_docs.model.linear.with_dense import WithDense
 from nemo_docs.model.operations import Operations, PlainOperations
 from nemo_docs.model.rope import RotaryTable
 
@@ -174,7 +175,7 @@ class Transformer:
     def streamed_bytes(self) -> int:
         """Weights that one token's pass reads: all but the embedding, of which it needs a row."""
         products = [each for block in self.blocks for each in (block.wqkv, block.wo, block.w13, block.w2)]
-        return sum(product.n_bytes for product in (*products, self.output))
+        return sum(_streamed(product) for product in (*products, self.output))
 
     @torch.inference_mode()
     def forward(
@@ -268,3 +269,8 @@ class Transformer:
         q, k, v = self.operations.turned(heads, turns, c.n_heads, c.n_kv_heads)
         out = attention(n, q, k, v)
         return block.wo(out.transpose(0, 1).reshape(tokens, -1))
+
+
+def _streamed(linear: Linear) -> int:
+    """Bytes of a product that one token reads: the stored form, where a dense copy is kept beside it for prompts."""
+    return linear.stored.n_bytes if isinstance(linear, WithDense) else linear.n_bytes

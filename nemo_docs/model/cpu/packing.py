@@ -8,6 +8,7 @@ Dimensions: B blocks of rows, G groups of columns, W bytes a group and row, F fa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ class PackedGrid:
     scales: NDArray[np.uint16]
     """Bits of fp16. [B, F, LANES]"""
     minimums: NDArray[np.uint16]
-    """Bits of fp16 [B, F, LANES]; empty for none."""
+    """Bits of fp16 [B, F, LANES]; empty for none, and where they are just so many scales: see `form`."""
     sub_scales: NDArray[np.int8]
     """[B, G, LANES]; empty for one."""
     sub_minimums: NDArray[np.int8]
@@ -40,8 +41,9 @@ class PackedGrid:
     rows: int
     """Rows without the filling."""
     form: tuple[int, int, int, int]
-    """Bits, columns of a group, whether scales come in two steps, whether there are minimums: what code is made for.
+    """Bits, columns of a group, whether scales come in two steps, which minimums there are: what code is made for.
 
+    Minimums: 0 for none, 1 for those that are kept, 2 for -8 scales each, as Q4_0 has them; a tenth of its bytes.
     Whole numbers all: Numba takes them for constants of the code, but not truth values.
     """
 
@@ -64,19 +66,28 @@ class PackedGrid:
         return self.codes, self.scales, self.minimums, self.sub_scales, self.sub_minimums
 
 
+NONE, KEPT, CENTRED = range(3)
+"""Which minimums there are."""
+CENTRE = 8
+"""Of four bits."""
+
+
 def pack(grid: Grid) -> PackedGrid:
     """Interleave the rows of a grid."""
+    kind = NONE if grid.minimums is None else KEPT
+    if grid.minimums is not None and grid.sub_scales is None and torch.equal(grid.minimums, grid.scales * -CENTRE):
+        kind = CENTRED
     rows, groups = grid.shape[0], grid.shape[1] // grid.group
     codes = _interleaved(grid.codes.view(rows, groups, -1)).view(np.uint8)  # [B, G, W, LANES]
     return PackedGrid(
         codes=codes,
         scales=_of_factors(grid.scales),
-        minimums=_of_factors(grid.minimums),
+        minimums=_of_factors(grid.minimums if kind == KEPT else None),
         sub_scales=_of_whole(grid.sub_scales),
         sub_minimums=_of_whole(grid.sub_minimums),
         bits=grid.bits,
         rows=rows,
-        form=(grid.bits, grid.group, int(grid.sub_scales is not None), int(grid.minimums is not None)),
+        form=(grid.bits, grid.group, int(grid.sub_scales is not None), kind),
     )
 
 
@@ -86,7 +97,7 @@ def unpack(packed: PackedGrid) -> Grid:
     return Grid(
         codes=codes.view(torch.uint8 if packed.bits == 4 else torch.int8).view(packed.rows, -1),
         scales=_halves(packed.scales, packed.rows),
-        minimums=_halves(packed.minimums, packed.rows) if packed.minimums.size else None,
+        minimums=_minimums(packed, _halves(packed.scales, packed.rows), lambda part: _halves(part, packed.rows)),
         sub_scales=_in_order(packed.sub_scales, packed.rows) if packed.sub_scales.size else None,
         sub_minimums=_in_order(packed.sub_minimums, packed.rows) if packed.sub_minimums.size else None,
     )
@@ -99,13 +110,22 @@ def packed_rows(packed: PackedGrid, ids: NDArray[np.int64]) -> Grid:
     def rows(part: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(part[block, ..., lane]))
 
+    scales = rows(packed.scales.view(np.float16))
     return Grid(
         codes=rows(packed.codes).view(torch.uint8 if packed.bits == 4 else torch.int8).view(len(ids), -1),
-        scales=rows(packed.scales.view(np.float16)),
-        minimums=rows(packed.minimums.view(np.float16)) if packed.minimums.size else None,
+        scales=scales,
+        minimums=_minimums(packed, scales, lambda part: rows(part.view(np.float16))),
         sub_scales=rows(packed.sub_scales) if packed.sub_scales.size else None,
         sub_minimums=rows(packed.sub_minimums) if packed.sub_minimums.size else None,
     )
+
+
+def _minimums(packed: PackedGrid, scales: Tensor, rows: Callable[[NDArray[np.uint16]], Tensor]) -> Tensor | None:
+    """Those of some rows, from their scales or as `rows` takes them. Shapes: scales [out, F] -> [out, F]."""
+    kind = packed.form[-1]
+    if kind == CENTRED:
+        return scales * -CENTRE
+    return rows(packed.minimums) if kind == KEPT else None
 
 
 def _of_factors(factors: Tensor | None) -> NDArray[np.uint16]:

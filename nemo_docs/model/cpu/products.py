@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nemo_docs.model.cpu.compiler import compiled, get_num_threads, intrinsic, prange, types, unpack_tuple
-from nemo_docs.model.cpu.packing import LANES, PackedGrid
+from nemo_docs.model.cpu.packing import CENTRE, CENTRED, KEPT, LANES, PackedGrid
 from nemo_docs.model.cpu.vectors import Vectors
 
 MOST_TOKENS = 8
@@ -100,7 +100,7 @@ def _add_group(
     and the bytes between.
     """
     n_bits, n_columns, n_tokens = bits.literal_value, group.literal_value, tokens.literal_value
-    is_two_steps, with_minimums = bool(two_steps.literal_value), bool(has_minimums.literal_value)
+    is_two_steps, minimums_kind = bool(two_steps.literal_value), has_minimums.literal_value
 
     def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         codes, scale, minimum, sub_scale, sub_minimum, x, x_stride, sums, sum_stride, out, out_stride = unpack_tuple(
@@ -122,15 +122,17 @@ def _add_group(
             else:
                 add(vectors.load_int8(vectors.offset(codes, n * LANES)), n)
         scales = vectors.load_half(scale)
-        minimums = vectors.load_half(minimum) if with_minimums else None
+        minimums = vectors.load_half(minimum) if minimums_kind == KEPT else None
+        if minimums_kind == CENTRED:
+            minimums = builder.fmul(scales, vectors.constant(float(-CENTRE)))
         if is_two_steps:
             scales = builder.fmul(scales, vectors.load_int8(sub_scale))
-            if with_minimums:
+            if minimums_kind == KEPT:
                 minimums = builder.fmul(minimums, vectors.load_int8(sub_minimum))
         for token in range(n_tokens):
             at = vectors.row(out, out_stride, token)
             result = vectors.multiply_add(scales, totals[token], vectors.load(at))
-            if with_minimums:
+            if minimums is not None:
                 result = vectors.multiply_add(minimums, vectors.number(vectors.row(sums, sum_stride, token)), result)
             vectors.store(result, at)
         return target.get_dummy_value()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nemo_docs.model.cpu.compiler import compiled, get_num_threads, intrinsic, prange, types, unpack_tuple
-from nemo_docs.model.cpu.packing import LANES, PackedGrid
+from nemo_docs.model.cpu.packing import CENTRE, CENTRED, KEPT, LANES, PackedGrid
 from nemo_docs.model.cpu.vectors import Vectors
 
 
@@ -55,7 +55,10 @@ def _unpacking(bits: int, group: int, two_steps: int, has_minimums: int, out_bit
                     factor = 2 * LANES * (block * factors + n // (groups // factors))
                     whole = (block * groups + n) * LANES
                     _widen(two_steps, (scales.ctypes.data + factor, sub_scales.ctypes.data + whole, scale.ctypes.data))
-                    if has_minimums:
+                    if has_minimums == CENTRED:
+                        for lane in range(LANES):
+                            minimum[lane] = scale[lane] * -CENTRE
+                    if has_minimums == KEPT:
                         _widen(
                             two_steps,
                             (minimums.ctypes.data + factor, sub_minimums.ctypes.data + whole, minimum.ctypes.data),

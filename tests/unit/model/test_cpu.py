@@ -23,7 +23,7 @@ from nemo_docs.model.linear.grouped import Grid, Grouped
 from nemo_docs.model.transformer import Transformer
 from tests.tiny import CPU, TINY, RandomWeights
 
-FORMS = ("Q4_1", "Q8_0", "Q4_K", "Q6_K")
+FORMS = ("Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q6_K")
 
 
 def random_grid(form: str, rows: int, columns: int, seed: int = 0) -> Grid:
@@ -39,6 +39,9 @@ def random_grid(form: str, rows: int, columns: int, seed: int = 0) -> Grid:
     match form:
         case "Q4_1":
             return Grid(whole(columns // 2, 0, 256, torch.uint8), factors(columns // 32), factors(columns // 32))
+        case "Q4_0":
+            scales = factors(columns // 32)
+            return Grid(whole(columns // 2, 0, 256, torch.uint8), scales, scales * -8)
         case "Q8_0":
             return Grid(whole(columns, -127, 128, torch.int8), factors(columns // 32))
         case "Q4_K":
