@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from nemo_docs.errors import UnknownModel
-from nemo_docs.model.config import ModelConfig
+from nemo_docs.model.config import NEMO, ModelConfig
 from nemo_docs.settings import LANGUAGES
 
 LONGEST_WINDOW_TOKENS = 128_000
@@ -89,18 +89,6 @@ class Entry:
 _NEMO_FILES = ("params.json", "tekken.json", "consolidated.safetensors")
 _NEMO_BYTES = 24_510_400_000  # 12,247,782,400 weights of two bytes, and 14,801,223 bytes of vocabulary
 _NEMO_LEAST_BYTES = 12_000_000_000  # in four bits with a cache of eight, in main memory; on a GPU somewhat less
-_NEMO_CONFIG = ModelConfig(
-    dim=5120,
-    n_layers=40,
-    head_dim=128,
-    hidden_dim=14_336,
-    n_heads=32,
-    n_kv_heads=8,
-    norm_eps=1e-5,
-    vocab_size=131_072,
-    rope_theta=1_000_000.0,
-    tied=False,
-)
 
 _ENTRIES = (
     Entry(
@@ -155,7 +143,7 @@ _ENTRIES = (
         note="Eleven languages. Needs 24.5 GB of disk and 12 GB of memory or more, best on a GPU; reads well up to 16k "
         "tokens.",
         least_memory_bytes=_NEMO_LEAST_BYTES,
-        config=_NEMO_CONFIG,
+        config=NEMO,
     ),
     Entry(
         name="nemo-base",
@@ -173,7 +161,7 @@ _ENTRIES = (
         first_text_id=1_000,
         note="The base model: it continues text and follows no instructions. For measuring and fine-tuning.",
         least_memory_bytes=_NEMO_LEAST_BYTES,
-        config=_NEMO_CONFIG,
+        config=NEMO,
     ),
 )
 

@@ -18,23 +18,12 @@ from nemo_docs.engine.memory_plan import (
     plan_memory,
 )
 from nemo_docs.errors import DoesNotFit, SettingsError
-from nemo_docs.model.config import ModelConfig
+from nemo_docs.model.catalogue import entry_for
 from nemo_docs.model.weights.base import expected_shapes
 from tests.benchmarks.random_nemo import NEMO, TINY
 
 GB = 10**9
-SMOLLM2 = ModelConfig(
-    dim=576,
-    n_layers=30,
-    head_dim=64,
-    hidden_dim=1536,
-    n_heads=9,
-    n_kv_heads=3,
-    norm_eps=1e-5,
-    vocab_size=49152,
-    rope_theta=100_000.0,
-    tied=True,
-)
+SMOLLM2 = entry_for("smollm2").config
 BIG, SMALL = Size(NEMO, 131_072), Size(SMOLLM2, 8_192)
 
 
