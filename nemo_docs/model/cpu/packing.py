@@ -8,7 +8,6 @@ Dimensions: B blocks of rows, G groups of columns, W bytes a group and row, F fa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +35,6 @@ class PackedGrid:
     """[B, G, LANES]; empty for one."""
     sub_minimums: NDArray[np.int8]
     """[B, G, LANES]; empty for one."""
-    bits: int
-    """Bits of a code: four or eight."""
     rows: int
     """Rows without the filling."""
     form: tuple[int, int, int, int]
@@ -48,21 +45,18 @@ class PackedGrid:
     """
 
     @property
-    def group(self) -> int:
-        """Columns that share a scale."""
-        return int(self.codes.shape[2]) * 8 // self.bits
-
-    @property
     def columns(self) -> int:
         """Columns of the matrix."""
-        return int(self.codes.shape[1]) * self.group
+        return int(self.codes.shape[1]) * self.form[1]
 
     @property
     def n_bytes(self) -> int:
         """Memory that it takes."""
-        return sum(part.nbytes for part in self._parts())
+        return sum(part.nbytes for part in self.parts)
 
-    def _parts(self) -> tuple[NDArray[np.generic], ...]:
+    @property
+    def parts(self) -> tuple[NDArray[np.generic], ...]:
+        """The arrays, as compiled functions take them."""
         return self.codes, self.scales, self.minimums, self.sub_scales, self.sub_minimums
 
 
@@ -85,21 +79,8 @@ def pack(grid: Grid) -> PackedGrid:
         minimums=_of_factors(grid.minimums if kind == KEPT else None),
         sub_scales=_of_whole(grid.sub_scales),
         sub_minimums=_of_whole(grid.sub_minimums),
-        bits=grid.bits,
         rows=rows,
         form=(grid.bits, grid.group, int(grid.sub_scales is not None), kind),
-    )
-
-
-def unpack(packed: PackedGrid) -> Grid:
-    """The grid again, rows in order."""
-    codes = _in_order(packed.codes, packed.rows)
-    return Grid(
-        codes=codes.view(torch.uint8 if packed.bits == 4 else torch.int8).view(packed.rows, -1),
-        scales=_halves(packed.scales, packed.rows),
-        minimums=_minimums(packed, _halves(packed.scales, packed.rows), lambda part: _halves(part, packed.rows)),
-        sub_scales=_in_order(packed.sub_scales, packed.rows) if packed.sub_scales.size else None,
-        sub_minimums=_in_order(packed.sub_minimums, packed.rows) if packed.sub_minimums.size else None,
     )
 
 
@@ -110,22 +91,16 @@ def packed_rows(packed: PackedGrid, ids: NDArray[np.int64]) -> Grid:
     def rows(part: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(part[block, ..., lane]))
 
+    bits, _, _, kind = packed.form
     scales = rows(packed.scales.view(np.float16))
+    kept = rows(packed.minimums.view(np.float16)) if kind == KEPT else None
     return Grid(
-        codes=rows(packed.codes).view(torch.uint8 if packed.bits == 4 else torch.int8).view(len(ids), -1),
+        codes=rows(packed.codes).view(torch.uint8 if bits == 4 else torch.int8).view(len(ids), -1),
         scales=scales,
-        minimums=_minimums(packed, scales, lambda part: rows(part.view(np.float16))),
+        minimums=scales * -CENTRE if kind == CENTRED else kept,
         sub_scales=rows(packed.sub_scales) if packed.sub_scales.size else None,
         sub_minimums=rows(packed.sub_minimums) if packed.sub_minimums.size else None,
     )
-
-
-def _minimums(packed: PackedGrid, scales: Tensor, rows: Callable[[NDArray[np.uint16]], Tensor]) -> Tensor | None:
-    """Those of some rows, from their scales or as `rows` takes them. Shapes: scales [out, F] -> [out, F]."""
-    kind = packed.form[-1]
-    if kind == CENTRED:
-        return scales * -CENTRE
-    return rows(packed.minimums) if kind == KEPT else None
 
 
 def _of_factors(factors: Tensor | None) -> NDArray[np.uint16]:
@@ -147,13 +122,3 @@ def _interleaved(rows: Tensor) -> NDArray[np.generic]:
         rows = torch.cat((rows, rows.new_zeros(missing, *rows.shape[1:])))
     blocks = rows.cpu().numpy().reshape(-1, LANES, *rows.shape[1:])
     return np.ascontiguousarray(np.moveaxis(blocks, 1, -1))
-
-
-def _in_order(blocks: NDArray[np.generic], rows: int) -> Tensor:
-    """Shapes: [B, ..., LANES] -> [out, ...]."""
-    ordered = np.ascontiguousarray(np.moveaxis(blocks, -1, 1))
-    return torch.from_numpy(ordered.reshape(-1, *ordered.shape[2:])[:rows])
-
-
-def _halves(blocks: NDArray[np.uint16], rows: int) -> Tensor:
-    return _in_order(blocks.view(np.float16), rows)

@@ -38,8 +38,7 @@ def multiply(packed: PackedGrid, x: Floats, threads: int = 0) -> Floats:
     if tokens not in WIDTHS:
         x = np.concatenate((x, np.zeros((MOST_TOKENS - tokens, x.shape[1]), np.float32)))
     out = np.empty((len(x), packed.codes.shape[0] * LANES), np.float32)
-    parts = (packed.codes, packed.scales, packed.minimums, packed.sub_scales, packed.sub_minimums)
-    _product(*packed.form, len(x))(*parts, x, out, threads or get_num_threads())
+    _product(*packed.form, len(x))(*packed.parts, x, out, threads or get_num_threads())
     return np.ascontiguousarray(out[:tokens, : packed.rows])
 
 

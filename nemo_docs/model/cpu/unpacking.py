@@ -24,11 +24,7 @@ def dense(packed: PackedGrid, dtype: torch.dtype) -> Tensor:
     filled = torch.empty(packed.codes.shape[0] * LANES, packed.columns, dtype=dtype)
     bits = 16 if dtype == torch.bfloat16 else 32
     _unpacking(*packed.form, bits)(
-        packed.codes,
-        packed.scales,
-        packed.minimums,
-        packed.sub_scales,
-        packed.sub_minimums,
+        *packed.parts,
         filled.view(torch.uint16).numpy() if bits == 16 else filled.numpy(),
         get_num_threads(),
     )
