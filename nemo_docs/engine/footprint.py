@@ -95,6 +95,27 @@ def table_bytes(config: ModelConfig, precision: str, element_bytes: int) -> int:
     return int(weights * WEIGHT_BITS["int8"] / 8) if precision in ROUNDED else weights * element_bytes
 
 
+def matrices_bytes(
+    config: ModelConfig, precision: str, stored: Stored | None, element_bytes: int
+) -> tuple[int, int, int]:
+    """The matrices of all layers, the embedding, and the output layer where that has weights of its own.
+
+    Args:
+        config: The model's shape.
+        precision: Of the weights; `file` for those that `stored` counts.
+        stored: What the file takes on its own grid, if it has one.
+        element_bytes: A number of the arithmetic.
+    """
+    if precision == "file":
+        assert stored is not None
+        layers, embedding, output = (
+            each.n_bytes(element_bytes) for each in (stored.layers, stored.embedding, stored.output)
+        )
+        return layers, embedding, output
+    table = table_bytes(config, precision, element_bytes)
+    return layers_bytes(config, precision), table, 0 if config.tied else table
+
+
 def norm_bytes(config: ModelConfig, element_bytes: int) -> int:
     """Two norms a layer and the last one: (2 L + 1) dim b."""
     return (2 * config.n_layers + 1) * config.dim * element_bytes

@@ -301,14 +301,7 @@ def _way(
     (precision, kv, home), c, kind = form, size.config, device.kind
     is_wide = precision == "fp32" or (precision != "bf16" and not device.has_bf16)
     element = 4 if is_wide else 2
-    if precision == "file":
-        assert size.stored is not None
-        parts = (size.stored.layers, size.stored.embedding, size.stored.output)
-        layers, embedding, output = (part.n_bytes(element) for part in parts)
-    else:
-        layers = footprint.layers_bytes(c, precision)
-        embedding = footprint.table_bytes(c, precision, element)
-        output = 0 if c.tied else embedding
+    layers, embedding, output = footprint.matrices_bytes(c, precision, size.stored, element)
     weights = layers + output + footprint.norm_bytes(c, element) + size.adapter_parameters * element
     weights += embedding if home == "device" else 0
     cache = footprint.kv_bytes(c, kv, window_tokens, element)

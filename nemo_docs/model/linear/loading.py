@@ -9,9 +9,8 @@ Weights are read one tensor at a time, so memory peaks near the final size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import groupby
-from math import prod
 
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ from nemo_docs.model.linear.grouped import Grid, Grouped, stacked
 from nemo_docs.model.linear.on_load import Fp8Loader, Int4Loader, Int8Loader
 from nemo_docs.model.linear.with_dense import WithDense
 from nemo_docs.model.transformer import DenseLoader, TensorSource
-from nemo_docs.model.weights.base import GridSource, expected_shapes
+from nemo_docs.model.weights.base import GridSource
 
 DENSE = ("fp32", "bf16")
 """Precisions in which weights are what activations are."""
@@ -71,23 +70,6 @@ def grid_product(device: torch.device) -> Callable[[Grid], Linear]:
 
         return PackedGrouped if NUMBA else Grouped
     return Grouped
-
-
-def grids_of(source: TensorSource) -> Mapping[str, int]:
-    """Native name -> bytes in memory, of every tensor that its file keeps on a grid; told from headers alone."""
-    return source.grids() if isinstance(source, GridSource) else {}
-
-
-def weights_bytes(source: TensorSource, dtype: torch.dtype, precision: str) -> int:
-    """Memory that a model's weights take in a precision, without the dense copies that may be kept beside them.
-
-    Args:
-        source: Where weights would be read from.
-        dtype: Of activations, and of weights that are dense.
-        precision: One that `linears_for` knows.
-    """
-    grids = grids_of(source) if precision == FILE else {}
-    return sum(grids.get(name, prod(shape) * dtype.itemsize) for name, shape in expected_shapes(source.config).items())
 
 
 class FileLoader:

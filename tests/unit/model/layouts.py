@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from nemo_docs.engine.footprint import matrices_bytes, norm_bytes, stored
 from nemo_docs.model.config import ModelConfig
-from nemo_docs.model.weights.base import expected_shapes
+from nemo_docs.model.transformer import TensorSource
+from nemo_docs.model.weights.base import GridSource, expected_shapes
 
 Tensors = dict[str, torch.Tensor]
 Layouts = dict[str, Path]
@@ -204,3 +206,10 @@ def write_grouped(folder: Path, config: ModelConfig, tensors: Tensors) -> Path:
         parts |= {f"{name}.codes": packed.flatten(1), f"{name}.scales": scale, f"{name}.minimums": low}
     save_file(parts, folder / "grouped.safetensors")
     return folder
+
+
+def planned_bytes(source: TensorSource, dtype: torch.dtype, precision: str) -> int:
+    """What the plan of memory counts for all weights, told from headers alone."""
+    kept = stored(source.config, source.grids() if isinstance(source, GridSource) else {})
+    own = precision if precision != "file" or kept else {torch.float32: "fp32", torch.bfloat16: "bf16"}[dtype]
+    return sum(matrices_bytes(source.config, own, kept, dtype.itemsize)) + norm_bytes(source.config, dtype.itemsize)

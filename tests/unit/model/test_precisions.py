@@ -17,14 +17,14 @@ from nemo_docs.model.cpu.linear import PackedGrouped
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.linear.base import Dense
 from nemo_docs.model.linear.concatenated import Concatenated
-from nemo_docs.model.linear.loading import linears_for, weights_bytes
+from nemo_docs.model.linear.loading import linears_for
 from nemo_docs.model.linear.with_dense import WithDense
 from nemo_docs.model.transformer import Transformer
 from nemo_docs.model.weights.base import expected_shapes
 from nemo_docs.model.weights.gguf import GgufWeights
 from tests.tiny import CPU, TINY, RandomWeights
 
-from .layouts import write_gguf
+from .layouts import planned_bytes, write_gguf
 
 CONFIG = replace(TINY, vocab_size=96, dim=96, hidden_dim=160, head_dim=16, n_heads=6, n_kv_heads=2)
 PROMPT = [int(i) for i in torch.randint(0, CONFIG.vocab_size, (40,), generator=torch.Generator().manual_seed(4))]
@@ -93,7 +93,7 @@ def test_bytes_are_counted_before_anything_is_read(source: GgufWeights) -> None:
         matrices = [name.removesuffix(".weight") for name, shape in expected_shapes(CONFIG).items() if len(shape) == 2]
         counted = sum(loader.linear(name).n_bytes for name in matrices) + norms * dtype.itemsize
         # A packed grid leaves out minimums that its scales tell, as those of Q4_0: a tenth of its bytes.
-        assert 0.9 * weights_bytes(source, dtype, precision) <= counted <= weights_bytes(source, dtype, precision)
+        assert 0.9 * planned_bytes(source, dtype, precision) <= counted <= planned_bytes(source, dtype, precision)
     both = linears_for(source, device=CPU, dtype=torch.float32, precision="file", keep_dense=True)
     matrix = "layers.0.feed_forward.w2"
     planned = source.grids()[f"{matrix}.weight"] + 4 * CONFIG.dim * CONFIG.hidden_dim
@@ -104,7 +104,7 @@ def test_weights_without_a_grid_are_dense_in_the_precision_of_their_file() -> No
     source = RandomWeights(CONFIG)
     loader = linears_for(source, device=CPU, dtype=torch.float32, precision="file", keep_dense=True)
     assert isinstance(loader.linear("layers.0.attention.wq", "layers.0.attention.wk"), Dense)
-    assert weights_bytes(source, torch.float32, "file") == 4 * CONFIG.n_parameters
+    assert planned_bytes(source, torch.float32, "file") == 4 * CONFIG.n_parameters
 
 
 def test_precision_that_is_not_there_is_refused() -> None:
