@@ -132,7 +132,7 @@ def rows(shapes: dict[str, tuple[int, int]], counts: Sequence[int]) -> Iterator[
         forms: dict[str, tuple[list[Any], float, Tensor]] = {
             "half": ([DenseRows(w) for w in weights], weights[0].nbytes, wanted),
             "fp8": (
-                [DenseRows(*each) for each in narrow],
+                [fp8.Fp8Rows(*each) for each in narrow],
                 narrow[0][0].nbytes,
                 (x.float() @ (narrow[0][0].float() * narrow[0][1]).t()),
             ),
@@ -146,8 +146,8 @@ def rows(shapes: dict[str, tuple[int, int]], counts: Sequence[int]) -> Iterator[
             calls[0](x, out)
             row = _row(out, right, us, n_bytes)
             yield f"{name} M={m} {label}", row | ({"cublas_us": rounded(cublas)} if label == "half" else {})
-            if m > 1 and label == "fp8" and CUDA:
-                few = [Tile(*each) for each in ((16, 128, 2, 6), (32, 128, 4, 4), (64, 128, 4, 4), (64, 256, 8, 3))]
+            if label == "fp8" and CUDA:
+                few = [Tile(*each) for each in ((16, 128, 4, 3), (16, 128, 4, 4), (32, 128, 2, 3), (32, 128, 4, 3))]
                 yield (
                     f"{name} M={m} fp8 tiles",
                     {
@@ -157,7 +157,7 @@ def rows(shapes: dict[str, tuple[int, int]], counts: Sequence[int]) -> Iterator[
                         for t in few
                     },
                 )
-            if m == 1 and label in ("half", "fp8"):
+            if m == 1 and label == "half":
                 sweep = {
                     f"{t.rows}x{t.columns}/{t.warps}": rounded(
                         microseconds([lambda c=call, t=t: c(x, out, Around(), tile=t) for call in calls])

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nemo_docs.model.cuda.language import blocks, jit, tl
-from nemo_docs.model.cuda.products import BARE, MOST_ROWS, Around, Tile, _finished, normed
+from nemo_docs.model.cuda.products import BARE, MOST_ROWS, Around, Tile, finished, normed
 from nemo_docs.model.linear.grouped import NIBBLE_GROUP, Grid
 
 ONE_ROW = Tile(rows=4, columns=1024, warps=4)
@@ -101,7 +101,7 @@ def _one_row(
     if NORM:
         scale = tl.rsqrt(tl.sum(squares, axis=0) / COLUMNS + eps)
         y, gate = y * scale, gate * scale
-    _finished(y, gate, out, residual, row, row < n, GATE, RESIDUAL)
+    finished(y, gate, out, residual, row, row < n, GATE, RESIDUAL)
 
 
 @jit
@@ -175,7 +175,7 @@ def _few_rows(
         scale = tl.rsqrt(squares / COLUMNS + eps)[:, None]
         total, gates = total * scale, gates * scale
     at = token[:, None] * n + row[None, :]
-    _finished(total, gates, out, residual, at, there & (row < n)[None, :], GATE, RESIDUAL)
+    finished(total, gates, out, residual, at, there & (row < n)[None, :], GATE, RESIDUAL)
 
 
 @jit

@@ -6,7 +6,8 @@ loads under way. A program takes a few rows of the matrix and all of their colum
 layer is done in it: the norm before it (its scale is one number a row, applied at the end), the gate behind it, the
 residual sum. That spares a launch each, which in decode costs as much as a tenth of a product.
 
-For one row of activations the products are summed in fp32 as they are; several go through the matrix units.
+The products are summed in fp32 as they are. Several rows of activations go through the matrix units: by the library
+where weights are dense, else by kernels that stand with the form of the weights.
 
 Dimensions: M rows of activations, N rows of the matrix, C columns.
 """
@@ -52,7 +53,7 @@ class RowProduct(Protocol):
 
 
 @jit
-def _finished(y, gate, out, residual, at, inside, GATE: tl.constexpr, RESIDUAL: tl.constexpr):
+def finished(y, gate, out, residual, at, inside, GATE: tl.constexpr, RESIDUAL: tl.constexpr):
     """Round to the dtype of the result at each step at which the plain forms do."""
     kind = out.dtype.element_ty
     y = y.to(kind).to(tl.float32)
@@ -66,7 +67,7 @@ def _finished(y, gate, out, residual, at, inside, GATE: tl.constexpr, RESIDUAL: 
 
 @jit
 def _one_row(
-    x, weights, scales, norm, residual, out, m, n, eps,
+    x, weights, scales, norm, residual, out, n, eps,
     COLUMNS: tl.constexpr, NORM: tl.constexpr, GATE: tl.constexpr, RESIDUAL: tl.constexpr, SCALED: tl.constexpr,
     ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -99,50 +100,7 @@ def _one_row(
             y *= tl.load(scales + n + row, mask=known, other=0.0)
         else:
             y *= tl.load(scales + row, mask=known, other=0.0)
-    _finished(y, gate, out, residual, row, known, GATE, RESIDUAL)
-
-
-@jit
-def _few_rows(
-    x, weights, scales, norm, residual, out, m, n, eps,
-    COLUMNS: tl.constexpr, NORM: tl.constexpr, GATE: tl.constexpr, RESIDUAL: tl.constexpr, SCALED: tl.constexpr,
-    ROWS: tl.constexpr, BLOCK: tl.constexpr, MOST: tl.constexpr,
-):  # fmt: skip
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    token = tl.arange(0, MOST)
-    known, there = row < n, token < m
-    start = row.to(tl.int64)[:, None] * COLUMNS
-    total = tl.zeros((MOST, ROWS), tl.float32)
-    gates = tl.zeros((MOST, ROWS), tl.float32)
-    squares = tl.zeros((MOST,), tl.float32)
-    kind = x.dtype.element_ty
-    for first in range(0, COLUMNS, BLOCK):
-        column = first + tl.arange(0, BLOCK)
-        inside = column < COLUMNS
-        held = tl.load(x + token[:, None] * COLUMNS + column[None, :], mask=there[:, None] & inside[None, :], other=0.0)
-        if NORM:
-            wide = held.to(tl.float32)
-            squares += tl.sum(wide * wide, axis=1)
-            held = (wide * tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)[None, :]).to(kind)
-        which = known[:, None] & inside[None, :]
-        at = start + column[None, :]
-        if GATE:  # the gates' rows come first
-            found = tl.load(weights + at, mask=which, other=0.0).to(kind)
-            gates += tl.dot(held, tl.trans(found), input_precision="ieee")
-            at += n.to(tl.int64) * COLUMNS
-        found = tl.load(weights + at, mask=which, other=0.0).to(kind)
-        total += tl.dot(held, tl.trans(found), input_precision="ieee")
-    if NORM:
-        scale = tl.rsqrt(squares / COLUMNS + eps)[:, None]
-        total, gates = total * scale, gates * scale
-    if SCALED:
-        if GATE:
-            gates *= tl.load(scales + row, mask=known, other=0.0)[None, :]
-            total *= tl.load(scales + n + row, mask=known, other=0.0)[None, :]
-        else:
-            total *= tl.load(scales + row, mask=known, other=0.0)[None, :]
-    at = token[:, None] * n + row[None, :]
-    _finished(total, gates, out, residual, at, there[:, None] & known[None, :], GATE, RESIDUAL)
+    finished(y, gate, out, residual, row, known, GATE, RESIDUAL)
 
 
 class Tile(NamedTuple):
@@ -158,8 +116,6 @@ class Tile(NamedTuple):
     """Steps whose loads are under way at once, where the matrix units are used."""
 
 
-FEW_ROWS = Tile(rows=32, columns=128, warps=4, stages=4)
-"""For several: the smallest tile that keeps the matrix units' shapes."""
 _TALL, _LONG = 65_536, 8_192
 """Rows of an output layer, and columns that only the way back from the feed-forward has."""
 _PREFILL_ROWS = 4_096
@@ -171,11 +127,7 @@ _LARGE = 1 << 26
 def tile_of_one(rows: int, columns: int, *, is_eight_bit: bool, is_gated: bool) -> Tile:
     """The tile for one row of activations that was the fastest on an H200, in NeMo's shapes."""
     if is_eight_bit:
-        if rows >= _TALL:
-            return Tile(rows=16, columns=256, warps=4)
-        if columns >= _LONG:
-            return Tile(rows=2, columns=1024, warps=4)
-        return Tile(rows=4, columns=512, warps=2) if is_gated or columns <= 4_096 else Tile(4, 256, warps=4)
+        return Tile(rows=4, columns=512, warps=2) if columns <= 4_096 else Tile(rows=4, columns=256, warps=4)
     if rows >= _TALL:
         return Tile(rows=8, columns=512, warps=4)
     if columns >= _LONG:
@@ -185,52 +137,60 @@ def tile_of_one(rows: int, columns: int, *, is_eight_bit: bool, is_gated: bool) 
     return Tile(rows=2, columns=2048, warps=8) if columns <= 4_096 else Tile(rows=4, columns=1024, warps=8)
 
 
-class DenseRows:
-    """Weights as they are multiplied, or as eight-bit floating point numbers with a scale a row.
+def one_row(
+    x: Tensor, weight: Tensor, scales: Tensor | None, out: Tensor, around: Around, tile: Tile | None = None
+) -> None:
+    """The product with one row of activations.
 
     Args:
+        x: Activations. [1, C]
         weight: bf16, fp16, fp32 or fp8 (e4m3). [N, C]
-        scales: fp32, one a row; None for one. [N]
+        scales: fp32, one a row of the weights; None for one. [N]
+        out: Where the result goes. [1, N], or [1, N / 2] with a gate
+        around: What is done before and behind it.
+        tile: How much a program takes; None for what was the fastest.
+    """
+    columns, n = weight.shape[1], out.shape[1]
+    if tile is None:
+        tile = tile_of_one(n, columns, is_eight_bit=scales is not None, is_gated=around.gate)
+    _one_row[(blocks(n, tile.rows),)](
+        x,
+        weight,
+        out if scales is None else scales,
+        x if around.norm is None else around.norm,
+        out if around.residual is None else around.residual,
+        out,
+        n,
+        around.eps,
+        COLUMNS=columns,
+        NORM=around.norm is not None,
+        GATE=around.gate,
+        RESIDUAL=around.residual is not None,
+        SCALED=scales is not None,
+        ROWS=tile.rows,
+        BLOCK=tile.columns,
+        num_warps=tile.warps,
+        num_stages=tile.stages,
+    )
+
+
+class DenseRows:
+    """Weights as they are multiplied. Several rows go to the library, which reads dense weights as fast as they come.
+
+    Args:
+        weight: bf16, fp16 or fp32. [N, C]
     """
 
-    def __init__(self, weight: Tensor, scales: Tensor | None = None) -> None:
+    def __init__(self, weight: Tensor) -> None:
         self._weight = weight
-        self._scales = None if scales is None else scales.reshape(-1).float().contiguous()
         self._plain = AnyRows(Dense(weight))
 
     def __call__(self, x: Tensor, out: Tensor, around: Around = BARE, tile: Tile | None = None) -> None:
         """Shapes: x [M, C] -> out [M, N], or [M, N / 2] with a gate."""
-        columns, n = self._weight.shape[1], out.shape[1]
         if len(x) > 1:
-            if self._scales is None:
-                self._plain(x, out, around)  # the library reads dense weights as fast as they come
-                return
-            x, around = normed(x, around)
-        if tile is None:
-            eight = self._scales is not None
-            tile = FEW_ROWS if len(x) > 1 else tile_of_one(n, columns, is_eight_bit=eight, is_gated=around.gate)
-        kernel, more = (_one_row, {}) if len(x) == 1 else (_few_rows, {"MOST": MOST_ROWS})
-        kernel[(blocks(n, tile.rows),)](
-            x,
-            self._weight,
-            out if self._scales is None else self._scales,
-            x if around.norm is None else around.norm,
-            out if around.residual is None else around.residual,
-            out,
-            len(x),
-            n,
-            around.eps,
-            COLUMNS=columns,
-            NORM=around.norm is not None,
-            GATE=around.gate,
-            RESIDUAL=around.residual is not None,
-            SCALED=self._scales is not None,
-            ROWS=tile.rows,
-            BLOCK=tile.columns,
-            num_warps=tile.warps,
-            num_stages=tile.stages,
-            **more,
-        )
+            self._plain(x, out, around)
+        else:
+            one_row(x, self._weight, None, out, around, tile)
 
 
 def normed(x: Tensor, around: Around) -> tuple[Tensor, Around]:

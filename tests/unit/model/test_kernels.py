@@ -18,7 +18,7 @@ from nemo_docs.model.attention import Partial, attend, merge, plain
 from nemo_docs.model.cuda import grids, products, reading
 from nemo_docs.model.cuda.accelerating import FusedOperations, install
 from nemo_docs.model.cuda.decoder import CudaDecoder
-from nemo_docs.model.cuda.fp8 import rounded
+from nemo_docs.model.cuda.fp8 import Fp8Rows, rounded
 from nemo_docs.model.cuda.language import TRITON
 from nemo_docs.model.cuda.products import AnyRows, Around, DenseRows
 from nemo_docs.model.cuda.writing import ADDRESSES, NUMBERS, Stretches
@@ -152,15 +152,17 @@ def test_dense_rows(dtype, flags, m):
     assert_close(found, wanted, DTYPES[dtype])
 
 
-@pytest.mark.parametrize("gate", [False, True])
-@pytest.mark.parametrize("m", [1, 4])
-def test_fp8_rows_are_scaled(m, gate):
-    wide = random(50 * (1 + gate), 96)
+@pytest.mark.parametrize("flags", AROUNDS, ids=str)
+@pytest.mark.parametrize("m", [1, 4, 12])
+@pytest.mark.parametrize("columns", [600, 8_400])
+def test_fp8_rows_are_scaled(m, flags, columns):
+    wide = random(50 * (1 + flags[1]), columns) * columns**-0.5
     scales = wide.abs().amax(1, keepdim=True) / 448
     narrow = (wide / scales).to(torch.float8_e4m3fn)
-    x, found, wanted = random(m, 96), unwritten(m, 50), unwritten(m, 50)
-    DenseRows(narrow, scales)(x, found, Around(gate=gate))
-    AnyRows(Dense(narrow.float() * scales))(x, wanted, Around(gate=gate))
+    x, found, wanted = random(m, columns), unwritten(m, 50), unwritten(m, 50)
+    what = around(flags, m, 50, columns, torch.float32)
+    Fp8Rows(narrow, scales)(x, found, what)
+    AnyRows(Dense(narrow.float() * scales))(x, wanted, what)
     assert_close(found, wanted, 1e-5)
 
 
