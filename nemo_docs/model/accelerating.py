@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nemo_docs.kv.form import Form, Int8
 from nemo_docs.model.transformer import Transformer
 
 
@@ -24,3 +25,12 @@ def accelerate(model: Transformer) -> None:
                 decoder = CpuDecoder(model)
                 decoder.warm_up()
                 model.decoder = decoder
+
+
+def eight_bits(kind: str) -> Form:
+    """The eight-bit form of keys and values, as a kind of device (`cpu`, `mps`, `cuda`) unpacks it best."""
+    if kind == "mps":
+        from nemo_docs.model.apple.unpacking import Int8InBuckets
+
+        return Int8InBuckets()
+    return Int8()
