@@ -193,6 +193,7 @@ def _torch(wanted: str) -> tuple[Check, Device | None]:
         return Check("torch", Status.BROKEN, f"cannot be used: {reason}", "Install torch again."), None
     if isinstance(found, str):
         return Check("torch", Status.BROKEN, f"{version}: {found}", "Use --device auto."), None
+    name = "Apple GPU, not measured yet" if device.startswith("mps") else name
     detail = f"{version} on {f'{device} ({name})' if name else device}, {threads} threads"
     return Check("torch", Status.OK, detail), Device(**found)
 

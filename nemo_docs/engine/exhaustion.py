@@ -11,7 +11,14 @@ import traceback
 
 from nemo_docs.errors import DoesNotFit
 
-_SAYS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
+_SAYS = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "alloc_failed",
+    "invalid buffer size",  # of an Apple GPU: one tensor that is larger than it could ever hold
+)
 
 
 def is_exhaustion(error: BaseException) -> bool:
@@ -26,9 +33,18 @@ def let_go(error: BaseException) -> None:
     traceback.clear_frames(error.__traceback__)
     error.__traceback__ = None
     gc.collect()
+    empty_device_caches()
+
+
+def empty_device_caches() -> None:
+    """Give back what torch keeps of a GPU's memory for tensors to come, if torch was used at all."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
+    if torch is None:
+        return
+    if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def ran_out(doing: str) -> DoesNotFit:

@@ -30,6 +30,10 @@ KV_GROWTH_TOKENS = 256
 """A cache is as long as its tokens, rounded up to this many."""
 SCORE_ELEMENTS = 1 << 26
 """Numbers in one slice of scores where attention has no fused kernel."""
+LONGEST_BLOCK_TOKENS = 16_384
+"""On an Apple GPU a past is attended to in blocks of at most so many tokens."""
+BUCKET_TOKENS = 1024
+"""There the end of a past is copied, and filled up to a multiple of this."""
 LOGIT_ROWS = 16
 """Rows of logits that are looked at together, at the most usual."""
 LIBRARY_BYTES = {"cpu": 32 * MIB, "mps": 32 * MIB, "cuda": 320 * MIB}
@@ -166,14 +170,20 @@ def attention_bytes(
 def score_bytes(config: ModelConfig, kind: str, chunk_tokens: int, window_tokens: int, element_bytes: int) -> int:
     """Attention scores, where no fused kernel keeps them out of memory.
 
-    CUDA in bf16 and a CPU in fp32: none. A CPU in bf16: a head's scores and their softmax, 2 T S b. Else slices of
-    scores in fp32 and their exponentials, 8 bytes of each of min(H T S, 2^26), and a layer's keys and values in fp32,
-    8 K S D.
+    CUDA in bf16 and a CPU in fp32: none. A CPU in bf16: a head's scores and their softmax, 2 T S b. An Apple GPU:
+    slices of a block's scores as they are multiplied and in fp32, b + 4 bytes of each of min(H T S, 2^26), and a copy
+    of the last keys and values, 2 K D b a token. Else slices of scores in fp32 and their exponentials, 8 bytes of each,
+    and a layer's keys and values in fp32, 8 K S D.
     """
     if kind == "cuda" and element_bytes == 2:
         return 0
     if kind == "cpu":
         return 2 * chunk_tokens * window_tokens * element_bytes if element_bytes == 2 else 0
+    if kind == "mps":
+        copied = -(-chunk_tokens // BUCKET_TOKENS) * BUCKET_TOKENS + BUCKET_TOKENS
+        block = max(copied, min(window_tokens, LONGEST_BLOCK_TOKENS))
+        held = (element_bytes + 4) * min(SCORE_ELEMENTS, config.n_heads * chunk_tokens * block)
+        return held + 2 * config.n_kv_heads * config.head_dim * element_bytes * copied
     slices = 8 * min(SCORE_ELEMENTS, config.n_heads * chunk_tokens * window_tokens)
     return slices + 8 * config.n_kv_heads * config.head_dim * window_tokens
 

@@ -178,8 +178,8 @@ def engine_for(
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.placing import DTYPES
-    from nemo_docs.kv.form import PLAIN, Int8
-    from nemo_docs.model.accelerating import accelerate
+    from nemo_docs.kv.form import PLAIN
+    from nemo_docs.model.accelerating import accelerate, eight_bits
     from nemo_docs.model.transformer import Transformer
 
     model = Transformer(
@@ -187,7 +187,7 @@ def engine_for(
         device=torch.device(plan.device),
         dtype=DTYPES[plan.arithmetic],
         linears=_linears(source, plan, adapter),
-        kv_form=Int8() if plan.kv == "int8" else PLAIN,
+        kv_form=eight_bits(plan.kind) if plan.kv == "int8" else PLAIN,
         on_layer=on_layer,
     )
     accelerate(model)

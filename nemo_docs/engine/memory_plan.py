@@ -29,16 +29,17 @@ from nemo_docs.model.config import ModelConfig
 CHUNK_TOKENS = {"cpu": 256, "mps": 512, "cuda": 8192}
 """How many tokens go through the model at once: a CPU must notice a cancel between two layers of one chunk."""
 UNPACKING_CHUNK_TOKENS = 1024
-"""The same on a CPU for large weights on a grid, which are unpacked anew for each chunk: at NeMo's size that costs as
-much as multiplying 256 tokens by them."""
+"""The same for large weights on a grid where they are unpacked anew for each chunk, on a CPU and an Apple GPU: at
+NeMo's size that costs as much as multiplying 256 tokens by them."""
 LARGE_PARAMETERS = 1_000_000_000
 """Weights beyond which that counts."""
 SMALL_CHUNK_TOKENS = 2048
 """The same on a GPU that is short of memory: what a chunk computes shrinks with it, and reading slows a little."""
 POOL_SHARE = 0.25
 """What recent caches may take of the memory that is left beside everything else."""
-MARGIN_BYTES = {"cpu": 512 * 1024**2, "mps": 512 * 1024**2, "cuda": 256 * 1024**2}
-"""Left free, for what other programs take meanwhile and for what an allocator cannot fill."""
+MARGIN_BYTES = {"cpu": 512 * 1024**2, "mps": 1024 * 1024**2, "cuda": 256 * 1024**2}
+"""Left free, for what other programs take meanwhile and for what an allocator cannot fill: an Apple GPU's keeps what it
+had by size, and what is compiled for a shape."""
 DENSE_SHARE = 0.125
 """Weights on a grid are kept dense as well, for speed, while that takes less than this of what else is free."""
 SHORTEST_WINDOW = 512
@@ -272,7 +273,7 @@ def _chunks(size: Size, device: Device, precision: str) -> tuple[int, ...]:
     if device.kind == "cuda":
         return (usual, SMALL_CHUNK_TOKENS)
     unpacks = precision in ("file", "int8", "int4") and size.config.n_parameters > LARGE_PARAMETERS
-    return (UNPACKING_CHUNK_TOKENS, usual) if unpacks and device.kind == "cpu" else (usual,)
+    return (UNPACKING_CHUNK_TOKENS, usual) if unpacks else (usual,)
 
 
 def _precisions(size: Size, device: Device, wanted: str, *, every_form: bool) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ def free_bytes(device: torch.device) -> int:
         free, total = torch.cuda.mem_get_info(device)
         capped = int(torch.cuda.get_per_process_memory_fraction(device) * total)
         return min(free, capped - torch.cuda.memory_reserved(device))
-    if device.type == "mps":
-        return int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
+    if device.type == "mps":  # it is main memory, of which torch takes more than there is, by swapping
+        room = int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
+        return min(room, available_memory())
     return available_memory()

@@ -13,7 +13,7 @@ Source: the merge is that of FlashAttention's split softmax, arXiv:2205.14135, s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -65,17 +65,20 @@ def _parts(q: Tensor, past: Sequence[Past], mask: Tensor | None) -> Iterator[Par
             yield Partial(out, lse + piece.log_weight)
 
 
-def attend_each(q: Tensor, pasts: Sequence[Sequence[Past]]) -> Tensor:
+def attend_each(
+    q: Tensor, pasts: Sequence[Sequence[Past]], one: Callable[[Tensor, Sequence[Past]], Tensor] = attend
+) -> Tensor:
     """Attention of one new token of each of several sequences, in the plain form: one sequence after the other.
 
     Args:
         q: Queries, already rotated. [H, B, D]
         pasts: The pieces that the token of each sequence sees whole, itself among them.
+        one: Attention of one of them: `attend`, or a device's own.
 
     Returns:
         [H, B, D], q's dtype.
     """
-    return torch.cat([attend(q[:, b : b + 1], past) for b, past in enumerate(pasts)], dim=1)
+    return torch.cat([one(q[:, b : b + 1], past) for b, past in enumerate(pasts)], dim=1)
 
 
 def in_one_softmax(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) -> Tensor:

@@ -237,7 +237,8 @@ class Transformer:
         def attention(n: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             for b, cache in enumerate(caches):
                 cache.write(n, k[:, b : b + 1], v[:, b : b + 1])
-            return attend_each(q, [cache.pieces(n, length) for cache, length in zip(caches, lengths, strict=True)])
+            pasts = [cache.pieces(n, length) for cache, length in zip(caches, lengths, strict=True)]
+            return attend_each(q, pasts, self.operations.attend)
 
         return self._through(ids, [cache.position for cache in caches], attention, slice(None), between_layers)
 

@@ -16,7 +16,7 @@ from functools import partial
 from time import monotonic
 
 from nemo_docs import crash
-from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
+from nemo_docs.engine.exhaustion import empty_device_caches, is_exhaustion, let_go, ran_out
 from nemo_docs.engine.in_process import InProcessEngine
 from nemo_docs.engine.loading import ModelSpec, load_engine
 from nemo_docs.engine.process.wire import Done, FromEngine, Happened, Layers, Refused
@@ -171,10 +171,7 @@ class Turns:
             return
         self._spec = self._engine = None
         gc.collect()
-        import torch
-
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        empty_device_caches()
 
 
 def _refuse(job: Job, error: NemoDocsError) -> None:

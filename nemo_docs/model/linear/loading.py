@@ -69,6 +69,10 @@ def grid_product(device: torch.device) -> Callable[[Grid], Linear]:
         from nemo_docs.model.cpu.linear import PackedGrouped
 
         return PackedGrouped if NUMBA else Grouped
+    if device.type == "mps":
+        from nemo_docs.model.apple.products import product_for
+
+        return product_for
     return Grouped
 
 

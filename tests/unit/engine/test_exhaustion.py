@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its address space")
+from nemo_docs.engine.exhaustion import is_exhaustion
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its address space")
 
 PRELUDE = """
 import json, resource, sys
@@ -72,6 +74,23 @@ def lines(code: str, folder: Path) -> list[object]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "MPS backend out of memory (MPS allocated: 18.50 GiB, other allocations: 448.00 KiB, max allowed: 18.72 GiB). "
+        "Tried to allocate 512.00 MiB on shared pool. Use PYTORCH_MPS_HIGH_WATERMARK_RATIO=0.0 to disable upper limit "
+        "for memory allocations (may cause system failure).",
+        "Invalid buffer size: 10.00 GiB",
+        "CUDA out of memory. Tried to allocate 20.00 MiB.",
+        "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory",
+    ],
+)
+def test_what_torch_says_on_each_device_is_known(said: str) -> None:
+    assert is_exhaustion(RuntimeError(said))
+    assert not is_exhaustion(RuntimeError("shape '[1, 4, 16]' is invalid for input of size 80"))
+
+
+@linux
 def test_a_request_that_memory_cannot_hold_is_told_and_the_next_one_runs(tiny_folder: Path) -> None:
     before, refused, cold, warm = lines(RUNNING, tiny_folder)
     assert refused[:2] == ["DoesNotFit", "Memory ran out while the model was at work."]  # type: ignore[index]
@@ -80,6 +99,7 @@ def test_a_request_that_memory_cannot_hold_is_told_and_the_next_one_runs(tiny_fo
     assert cached == [0, 0, 300], "what was cached before was let go"
 
 
+@linux
 def test_a_model_that_memory_cannot_hold_after_all_is_told_and_can_be_loaded_later(tiny_folder: Path) -> None:
     refused, asked = lines(LOADING, tiny_folder)
     assert refused[:2] == ["DoesNotFit", "Memory ran out while the model was loaded."]  # type: ignore[index]

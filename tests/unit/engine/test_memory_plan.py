@@ -55,6 +55,10 @@ def processor(gigabytes: float, *, bf16: bool = True) -> Device:
     return Device("cpu", "cpu", int(gigabytes * GB), has_bf16=bf16)
 
 
+def apple(gigabytes: float) -> Device:
+    return Device("mps", "mps", int(gigabytes * GB))
+
+
 def form(plan: MemoryPlan) -> tuple[str, str, str]:
     return plan.precision, plan.kv, plan.embedding
 
@@ -78,6 +82,10 @@ def form(plan: MemoryPlan) -> tuple[str, str, str]:
         (processor(14.4), ("int4", "full", "device"), 60_000),
         (processor(16, bf16=False), ("int4", "full", "device"), 70_000),
         (processor(7), None, None),
+        (apple(54), ("bf16", "full", "device"), ("bf16", "full", "device")),
+        (apple(24), ("int8", "full", "device"), ("int4", "int8", "device")),
+        (apple(11.4), ("int4", "int8", "device"), 17_000),
+        (apple(8), None, None),
     ],
     ids=lambda each: f"{each.name}-{each.free_bytes / GB:g}" if isinstance(each, Device) else "",
 )
@@ -152,6 +160,13 @@ def test_the_sum_of_the_items_is_the_total() -> None:
     plan = plan_memory(BIG, card(80), 16_384)
     assert sum(item.n_bytes for item in plan.items) == plan.total_bytes
     assert {"weights", "kv", "activations", "libraries", "pool", "margin"} <= {item.name for item in plan.items}
+
+
+def test_attention_on_an_apple_gpu_takes_no_more_however_long_the_past() -> None:
+    """What grows is the cache, and the table of positions."""
+    short, long = (plan_memory(BIG, apple(60), tokens) for tokens in (16_384, 131_072))
+    assert short.workspace[0] == long.workspace[0]
+    assert short.workspace[0].name == "activations"
 
 
 def test_why_names_the_next_better_way() -> None:
