@@ -26,6 +26,9 @@ from nemo_docs.engine.footprint import Stored
 from nemo_docs.errors import DoesNotFit, SettingsError
 from nemo_docs.model.config import ModelConfig
 
+LONG_WINDOW_TOKENS = 32_768
+"""The caches of longer windows have eight bits unless asked otherwise: half the bytes to hold, to store and to bring
+back, for a tenth of a per cent of perplexity. A whole window of NeMo's takes 10.9 GB instead of 21.5."""
 CHUNK_TOKENS = {"cpu": 256, "mps": 512, "cuda": 8192}
 """How many tokens go through the model at once: a CPU must notice a cancel between two layers of one chunk."""
 UNPACKING_CHUNK_TOKENS = 1024
@@ -259,7 +262,8 @@ def _ways(
 ) -> Iterator[MemoryPlan]:
     """Every way that is allowed, the best first."""
     homes = ("device", "host") if device.kind == "cuda" and not size.config.tied else ("device",)
-    kvs = ("full", "int8") if wishes.kv == "auto" else (wishes.kv,)
+    usual = ("full", "int8") if window_tokens <= LONG_WINDOW_TOKENS else ("int8",)
+    kvs = usual if wishes.kv == "auto" else (wishes.kv,)
     for precision in _precisions(size, device, wishes.precision, every_form=every_form):
         for kv, home, chunk in product(kvs, homes, _chunks(size, device, precision)):
             way = _way(size, device, window_tokens, wishes, (precision, kv, home), chunk)

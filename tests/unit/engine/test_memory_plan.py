@@ -66,8 +66,8 @@ def form(plan: MemoryPlan) -> tuple[str, str, str]:
 @pytest.mark.parametrize(
     ("device", "at_16k", "at_128k"),
     [
-        (card(80), ("bf16", "full", "device"), ("bf16", "full", "device")),
-        (card(46.5), ("bf16", "full", "device"), ("bf16", "full", "host")),
+        (card(80), ("bf16", "full", "device"), ("bf16", "int8", "device")),
+        (card(46.5), ("bf16", "full", "device"), ("bf16", "int8", "device")),
         (card(40), ("bf16", "full", "device"), ("bf16", "int8", "device")),
         (card(40, fp8=False), ("bf16", "full", "device"), ("bf16", "int8", "device")),
         (card(32), ("bf16", "full", "device"), ("fp8", "int8", "device")),
@@ -78,11 +78,11 @@ def form(plan: MemoryPlan) -> tuple[str, str, str]:
         (card(15.6, fp8=False), ("int8", "int8", "host"), 78_000),
         (card(11.7), ("int4", "full", "host"), 33_000),
         (card(7.8), None, None),
-        (processor(60), ("bf16", "full", "device"), ("bf16", "full", "device")),
+        (processor(60), ("bf16", "full", "device"), ("bf16", "int8", "device")),
         (processor(14.4), ("int4", "full", "device"), 60_000),
         (processor(16, bf16=False), ("int4", "full", "device"), 70_000),
         (processor(7), None, None),
-        (apple(54), ("bf16", "full", "device"), ("bf16", "full", "device")),
+        (apple(54), ("bf16", "full", "device"), ("bf16", "int8", "device")),
         (apple(24), ("int8", "full", "device"), ("int4", "int8", "device")),
         (apple(11.4), ("int4", "int8", "device"), 17_000),
         (apple(8), None, None),
@@ -107,6 +107,11 @@ def test_each_machine_gets_its_best(
             assert longest is not None
             assert expected <= longest.window_tokens < tokens
             assert f"--window {longest.window_tokens} --precision {longest.precision}" in refused.value.hint
+
+
+def test_a_long_window_is_kept_in_eight_bits_unless_asked_otherwise() -> None:
+    assert [plan_memory(BIG, card(80), tokens).kv for tokens in (32_768, 32_769)] == ["full", "int8"]
+    assert plan_memory(BIG, card(80), 131_072, Wishes(kv="full")).kv == "full"
 
 
 @pytest.mark.parametrize("device", [card(7.8), processor(7), processor(2), processor(2, bf16=False)])
@@ -148,7 +153,7 @@ def test_a_file_that_another_way_would_fit_says_so() -> None:
 
 
 def test_weights_and_cache_are_those_of_the_model() -> None:
-    plan = plan_memory(BIG, card(80), 131_072)
+    plan = plan_memory(BIG, card(80), 131_072, Wishes(kv="full"))
     assert plan.weights_bytes == 2 * NEMO.n_parameters == 24_495_564_800
     assert plan.kv_bytes == 20 * 1024**3
     assert plan_memory(BIG, card(80), 131_072, Wishes(kv="int8")).kv_bytes == 2 * 40 * 8 * 130 * 131_072
@@ -164,19 +169,19 @@ def test_the_sum_of_the_items_is_the_total() -> None:
 
 def test_attention_on_an_apple_gpu_takes_no_more_however_long_the_past() -> None:
     """What grows is the cache, and the table of positions."""
-    short, long = (plan_memory(BIG, apple(60), tokens) for tokens in (16_384, 131_072))
+    short, long = (plan_memory(BIG, apple(60), tokens, Wishes(kv="full")) for tokens in (16_384, 131_072))
     assert short.workspace[0] == long.workspace[0]
     assert short.workspace[0].name == "activations"
 
 
 def test_why_names_the_next_better_way() -> None:
-    way = "bf16 with bf16 KV, the embedding in main memory, in small chunks"
-    assert plan_memory(BIG, card(40), 131_072).why.startswith(f"{way} needs 4")
+    way = "bf16 with 8-bit KV, in small chunks"
+    assert plan_memory(BIG, card(28), 32_768).why.startswith(f"{way} needs 28.")
     assert plan_memory(BIG, card(80), 131_072).why == ""
 
 
 def test_a_card_that_is_short_of_memory_reads_in_small_chunks() -> None:
-    assert [plan_memory(BIG, card(free), 131_072).chunk_tokens for free in (80, 47.2)] == [8_192, 2_048]
+    assert [plan_memory(BIG, card(free), 131_072, Wishes(kv="full")).chunk_tokens for free in (80, 47.2)] == [8_192, 2_048]
 
 
 def test_the_embedding_stays_on_the_device_where_main_memory_cannot_hold_it() -> None:
