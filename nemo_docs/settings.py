@@ -54,12 +54,15 @@ MODEL_SETTINGS = frozenset(
         "adapter",
         "device",
         "engine_idle",
+        "host_memory",
         "in_process",
         "kv",
         "kv_memory",
         "model",
         "models_folder",
         "precision",
+        "store_floor",
+        "store_size",
         "threads",
     }
 )
@@ -68,6 +71,7 @@ MODEL_SETTINGS = frozenset(
 
 _TOKENS = Amount(512, 1_048_576, {"k": 1024}, "16k")
 _BYTES = Amount(0, 2**50, {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}, "4GB")
+_STATED_BYTES = replace(_BYTES, has_auto=False)
 
 
 def _setting(default: Any, kind: Kind, describe: str) -> Any:
@@ -110,6 +114,13 @@ class Settings:
     kv_memory: int | None = _setting(
         None, _BYTES, "Memory for what was read, in bytes; auto is what the machine can spare."
     )
+    host_memory: int | None = _setting(
+        None, _BYTES, "Main memory for what was read, where the model is on a GPU; auto is what the machine can spare."
+    )
+    store_size: int | None = _setting(
+        None, _BYTES, "Disk for what was read, of all models; auto is a fifth of what is free; 0 keeps nothing."
+    )
+    store_floor: int = _setting(2 * 10**9, _STATED_BYTES, "Bytes of the disk that what was read leaves free.")
     engine_idle: float = _setting(
         900.0, Number(1, 604_800), "Seconds without a request after which the shared engine ends and frees its memory."
     )
