@@ -29,9 +29,9 @@ _OUTPUT_IS_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT",
 
 _COMMANDS = {
     "add": "documents:add",
-    "list": "documents:list_",
-    "show": "documents:show",
-    "pages": "documents:pages",
+    "list": "listing:list_",
+    "show": "listing:show",
+    "pages": "listing:pages",
     "tag": "documents:tag",
     "remove": "documents:remove",
     "search": "search:search",

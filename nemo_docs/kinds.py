@@ -119,16 +119,17 @@ class KeyList:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A whole number with an optional unit (`128k`, `4GB`), or the word `auto`, which is held as None."""
+    """A whole number with an optional unit (`128k`, `4GB`), or where it may be the word `auto`, held as None."""
 
     low: int
     high: int
     units: Mapping[str, int]
     example: str
+    has_auto: bool = True
 
     def __call__(self, value: object) -> int | None:
         """Return the number of base units, or None for `auto`."""
-        if value == "auto":
+        if value == "auto" and self.has_auto:
             return None
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError
@@ -141,4 +142,4 @@ class Amount:
         return amount
 
     def __str__(self) -> str:
-        return f"auto, or an amount from {self.low:,} to {self.high:,} such as {self.example}"
+        return f"{'auto, or ' * self.has_auto}an amount from {self.low:,} to {self.high:,} such as {self.example}"

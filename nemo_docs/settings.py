@@ -8,11 +8,8 @@ refused with the nearest known one: a setting that is silently ignored is worse 
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 from nemo_docs.actions import ACTIONS, Action, Pane
@@ -20,6 +17,7 @@ from nemo_docs.errors import SettingsError
 from nemo_docs.keys import find_clash, keys_of
 from nemo_docs.kinds import Amount, Choice, KeyList, Kind, Number, Switch, Word
 from nemo_docs.paths import Paths, expanded
+from nemo_docs.settings_text import KEYS, line_of, parse, read_text
 
 LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "zh", "ja", "ko", "ar", "hi")
 """ISO 639-1 codes of the languages that the product reads and answers in."""
@@ -51,20 +49,20 @@ THEMES = (
 )
 """Names of the app's colours; a test holds them against those that the app knows."""
 
-KEYS = "keys"
-"""The table of the file that gives actions other keys; `keys.<action>` is the name of one of its settings."""
-
 MODEL_SETTINGS = frozenset(
     {
         "adapter",
         "device",
         "engine_idle",
+        "host_memory",
         "in_process",
         "kv",
         "kv_memory",
         "model",
         "models_folder",
         "precision",
+        "store_floor",
+        "store_size",
         "threads",
     }
 )
@@ -73,6 +71,7 @@ MODEL_SETTINGS = frozenset(
 
 _TOKENS = Amount(512, 1_048_576, {"k": 1024}, "16k")
 _BYTES = Amount(0, 2**50, {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}, "4GB")
+_STATED_BYTES = replace(_BYTES, has_auto=False)
 
 
 def _setting(default: Any, kind: Kind, describe: str) -> Any:
@@ -115,6 +114,13 @@ class Settings:
     kv_memory: int | None = _setting(
         None, _BYTES, "Memory for what was read, in bytes; auto is what the machine can spare."
     )
+    host_memory: int | None = _setting(
+        None, _BYTES, "Main memory for what was read, where the model is on a GPU; auto is what the machine can spare."
+    )
+    store_size: int | None = _setting(
+        None, _BYTES, "Disk for what was read, of all models; auto is a fifth of what is free; 0 keeps nothing."
+    )
+    store_floor: int = _setting(2 * 10**9, _STATED_BYTES, "Bytes of the disk that what was read leaves free.")
     engine_idle: float = _setting(
         900.0, Number(1, 604_800), "Seconds without a request after which the shared engine ends and frees its memory."
     )
@@ -167,8 +173,8 @@ def load(
         origins[name] = origin
 
     text = read_text(paths.config)
-    for name, value in _flat(_parse(text, paths.config), paths.config, text).items():
-        take(name, value, f"{paths.config} line {_line_of(name, text)}")
+    for name, value in parse(text, paths.config).items():
+        take(name, value, f"{paths.config} line {line_of(name, text)}")
     for name in _fields():
         if (variable := f"NEMO_DOCS_{name.upper()}") in environ:
             take(name, environ[variable], variable)
@@ -284,59 +290,3 @@ def _kind_and_help(name: str, origin: str = "") -> tuple[Kind, str]:
     if action := _action(name):
         return KeyList(action.pane in {Pane.APP, Pane.PROMPT}), f"Keys in the app, {action.pane}: {action.help}"
     raise unknown(name, origin)
-
-
-def read_text(path: Path) -> str:
-    """Return the settings file's text; empty where there is none.
-
-    Raises:
-        SettingsError: It cannot be read.
-    """
-    try:
-        if path.is_fifo():  # would be waited on for ever
-            raise SettingsError(f"The settings file {path} is not a regular file.", hint="Move what is there away.")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingsError(
-            f"The settings file {path} cannot be read: {reason}.", hint="Check its permissions, or move it away."
-        ) from error
-
-
-def _parse(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits, which tomllib lets through
-        raise SettingsError(
-            f"The settings file {path} is not valid TOML: {error}.", hint="Mend that line, or remove the file."
-        ) from error
-
-
-def _flat(table: Mapping[str, Any], path: Path, text: str) -> dict[str, Any]:
-    """Settings by name, `keys.quit` among them.
-
-    Raises:
-        SettingsError: `keys` is not a table.
-    """
-    flat = {name: value for name, value in table.items() if name != KEYS}
-    keys = table.get(KEYS, {})
-    if not isinstance(keys, dict):
-        raise SettingsError(
-            f"{KEYS} = {keys!r} ({path} line {_line_of(KEYS, text)}) must be a table of actions and their keys.",
-            hint='Such as `keys.quit = "ctrl+x"`.',
-        )
-    return {**flat, **{f"{KEYS}.{name}": value for name, value in keys.items()}}
-
-
-def _line_of(name: str, text: str) -> int:
-    """Line of a key or table, for a message; 1 where it is written in a way that hides it."""
-    table, _, key = name.rpartition(".")
-    dotted = r"[ \t]*\.[ \t]*".join(rf"[\"']?{re.escape(part)}[\"']?" for part in name.split(".") if part)
-    match = re.search(rf"^[ \t]*\[*[ \t]*{dotted}[ \t]*[=.\]]", text, re.MULTILINE)
-    if match is None and table:
-        within = rf"^[ \t]*\[[ \t]*{re.escape(table)}[ \t]*\][^\[]*?^[ \t]*(?P<key>[\"']?{re.escape(key)}[\"']?[ \t]*=)"
-        match = re.search(within, text, re.MULTILINE)
-        return 1 if match is None else text.count("\n", 0, match.start("key")) + 1
-    return 1 if match is None else text.count("\n", 0, match.start()) + 1

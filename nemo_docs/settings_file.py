@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_docs.errors import SettingsError
 from nemo_docs.paths import private_folder, write_private
-from nemo_docs.settings import KEYS, check, read_text, refuse_clash, shown
+from nemo_docs.settings import check, refuse_clash, shown
+from nemo_docs.settings_text import KEYS, read_text
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument

@@ -77,6 +77,8 @@ def test_unknown_table_is_refused_with_its_line(paths: Paths) -> None:
         ("window", "16q"),
         ("window", 16.5),
         ("kv_memory", "-4GB"),
+        ("store_size", "half"),
+        ("store_floor", "auto"),
         ("language", "xx"),
         ("model", ""),
         ("model", "a\x1b[2J"),
@@ -96,6 +98,19 @@ def test_value_out_of_bounds_is_refused_in_a_sentence_with_name_value_and_place(
 )
 def test_window_takes_a_number_thousands_or_auto(text: str, value: int | None) -> None:
     assert settings.check("window", text, "test") == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("store_size", "auto", None),
+        ("store_size", "0", 0),
+        ("store_floor", "500MB", 5 * 10**8),
+        ("host_memory", "8gb", 8 * 10**9),
+    ],
+)
+def test_room_for_what_was_read_is_an_amount_of_bytes(name: str, text: str, value: int | None) -> None:
+    assert settings.check(name, text, "test") == value
 
 
 @given(st.integers(512, 1_048_576))
