@@ -76,19 +76,6 @@ class Stretch(NamedTuple):
     """As `Past.log_weight`."""
 
 
-class StoredPast(NamedTuple):
-    """Keys and values of a layer as they are kept."""
-
-    k_codes: Tensor
-    """[K, S, D]"""
-    k_scales: Tensor | None
-    """[K, S]; None where codes are the values themselves."""
-    v_codes: Tensor
-    """[K, S, D]"""
-    v_scales: Tensor | None
-    """[K, S]"""
-
-
 class Blocks(Sequence[Past]):
     """Pieces of a past that are made when they are asked for: whoever takes them in turn holds few at a time.
 
@@ -175,13 +162,32 @@ class KVCache:
         self._k[layer, :, new].fill(k)
         self._v[layer, :, new].fill(v)
 
-    def stored(self, layer: int, tokens: int) -> StoredPast:
-        """The first `tokens` keys and values of a layer as they are kept, for kernels that read them so.
+    def rows(self, start: int, end: int) -> tuple[Rows, Rows]:
+        """Keys and values of the tokens from `start` to `end` as they are kept.
 
-        Shapes: views, codes [K, tokens, D] and scales [K, tokens]; a head's stride is the capacity.
+        Shapes: views, codes [L, K, end - start, D] and scales [L, K, end - start]; a head's stride is the capacity.
         """
-        k, v = self._k[layer, :, :tokens], self._v[layer, :, :tokens]
-        return StoredPast(k.codes, k.scales, v.codes, v.scales)
+        return self._k[:, :, start:end], self._v[:, :, start:end]
+
+    def suits(self, start: int, k: Rows, v: Rows) -> bool:
+        """Whether rows are of the kind that is kept here, and there is room for them from `start` on.
+
+        Shapes: k, v [L, K, T, D].
+        """
+        mine = self.rows(start, start + k.codes.shape[-2])
+        return mine[0].alike(k) and mine[1].alike(v)
+
+    def place(self, start: int, k: Rows, v: Rows, *, non_blocking: bool = False) -> None:
+        """Put rows that were kept elsewhere, on whatever device, at the tokens from `start` on; `commit` counts them.
+
+        With `non_blocking` the caller sees to it that pinned memory stays as it is until the copy has been made.
+
+        Shapes: k, v [L, K, T, D], of the kind that is kept here (`suits`).
+        """
+        assert self.suits(start, k, v)
+        end = start + k.codes.shape[-2]
+        self._k[:, :, start:end].fill(k, non_blocking=non_blocking)
+        self._v[:, :, start:end].fill(v, non_blocking=non_blocking)
 
     def past(self, layer: int, tokens: int, start: int = 0) -> tuple[Tensor, Tensor]:
         """Keys and values `start` to `tokens` of a layer, as attention needs them; rows just written may be included.

@@ -43,12 +43,19 @@ class Rows:
     def __getitem__(self, at: Any) -> Rows:
         return Rows(self.codes[at], None if self.scales is None else self.scales[at])
 
-    def fill(self, other: Rows) -> None:
+    def fill(self, other: Rows, *, non_blocking: bool = False) -> None:
         """Overwrite with rows of the same form and shape."""
-        self.codes.copy_(other.codes)
+        self.codes.copy_(other.codes, non_blocking=non_blocking)
         if self.scales is not None:
             assert other.scales is not None
-            self.scales.copy_(other.scales)
+            self.scales.copy_(other.scales, non_blocking=non_blocking)
+
+    def alike(self, other: Rows) -> bool:
+        """Whether two hold numbers of the same types in the same shapes."""
+        return all(
+            (a is b is None) or (a is not None and b is not None and (a.dtype, a.shape) == (b.dtype, b.shape))
+            for a, b in ((self.codes, other.codes), (self.scales, other.scales))
+        )
 
 
 class Form(Protocol):

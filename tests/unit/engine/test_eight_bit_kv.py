@@ -104,14 +104,13 @@ def test_a_past_that_was_only_stored_gives_the_same_logits(dtype):
     """What a disk will keep: token ids, where chunks ended, and the stored rows of every layer."""
     transformer = model(dtype)
     cold = read(transformer, KVCache(transformer.kv_layout, READ))
-    stored = [[tensor.clone() for tensor in cold.stored(layer, READ)] for layer in range(TINY.n_layers)]
+    plan = chunk_plan([100, READ - 100], 64)  # blocks of a file need not be chunks
+    stored = [[Rows(each.codes.clone(), each.scales.clone()) for each in cold.rows(start, end)] for start, end in plan]
     wanted = transformer.forward(QUESTION, cold, rows=slice(None))
 
     warm = KVCache(transformer.kv_layout, 1000)
-    for start, end in chunk_plan([100, READ - 100], 64):  # blocks of a file need not be chunks
-        for layer, (k_codes, k_scales, v_codes, v_scales) in enumerate(stored):
-            k = Rows(k_codes[:, start:end], k_scales[:, start:end])
-            warm.put(layer, k, Rows(v_codes[:, start:end], v_scales[:, start:end]))
+    for (start, end), rows in zip(plan, stored, strict=True):
+        warm.place(start, *rows)
         warm.commit((*PREAMBLE, *WINDOW)[start:end], ends_chunk=False)
     assert torch.equal(transformer.forward(QUESTION, warm, rows=slice(None)), wanted)
 

@@ -76,6 +76,12 @@ def random_cache(form: Form, tokens: int, capacity: int, dtype: torch.dtype = to
     return cache
 
 
+def kept(cache: KVCache, tokens: int) -> list[torch.Tensor]:
+    """What a cache keeps of its first tokens."""
+    rows = cache.rows(0, tokens)
+    return [tensor for each in rows for tensor in (each.codes, each.scales) if tensor is not None]
+
+
 def same(a, b) -> bool:
     """Whether two pasts are equal in every tensor that they have."""
     return all((x is y is None) or torch.equal(x, y) for x, y in zip(a, b, strict=True))
@@ -85,8 +91,7 @@ def same(a, b) -> bool:
 def test_bytes_held_are_those_of_its_tensors(form):
     cache = random_cache(form, 300, 300)
     assert cache.capacity == 512
-    tensors = [tensor for layer in range(2) for tensor in cache.stored(layer, cache.capacity) if tensor is not None]
-    assert cache.n_bytes == sum(tensor.nbytes for tensor in tensors)
+    assert cache.n_bytes == sum(tensor.nbytes for tensor in kept(cache, cache.capacity))
 
 
 def test_eight_bits_take_half_of_sixteen_and_a_scale_for_each_head():
@@ -97,22 +102,40 @@ def test_eight_bits_take_half_of_sixteen_and_a_scale_for_each_head():
 @every_form
 def test_what_is_stored_survives_truncating_growing_and_copying(form):
     cache = random_cache(form, 300, 300)
-    before = [[None if t is None else t.clone() for t in cache.stored(layer, 200)] for layer in range(2)]
+    before = [tensor.clone() for tensor in kept(cache, 200)]
     copied = cache.copy_of(200, 1000)
     cache.truncate(200)
     cache.reserve(2000)
     for each in (cache, copied):
-        assert all(same(each.stored(layer, 200), before[layer]) for layer in range(2))
+        assert same(kept(each, 200), before)
 
 
 @every_form
-def test_stored_rows_put_elsewhere_are_the_same_past(form):
-    cache, other = random_cache(form, 300, 300), random_cache(form, 0, 300)
+def test_rows_placed_in_another_cache_are_the_same_past(form):
+    cache, other = random_cache(form, 300, 300), random_cache(form, 100, 300)
+    for start, end in ((100, 256), (256, 300)):
+        rows = cache.rows(start, end)
+        assert other.suits(start, *rows)
+        other.place(start, *rows)
+        assert len(other) == 100, "nothing counts until it is committed"
+    other.place(0, *cache.rows(0, 100))
+    assert same(kept(other, 300), kept(cache, 300))
     for layer in range(2):
-        k_codes, k_scales, v_codes, v_scales = cache.stored(layer, 300)
-        other.put(layer, Rows(k_codes, k_scales), Rows(v_codes, v_scales))
-        assert same(other.stored(layer, 300), cache.stored(layer, 300))
         assert same(other.past(layer, 300), cache.past(layer, 300))
+
+
+def test_rows_of_another_kind_do_not_suit():
+    plain, packed = random_cache(PLAIN, 300, 300), random_cache(Int8(), 300, 300)
+    k, v = plain.rows(0, 256)
+    assert plain.suits(0, k, v)
+    assert plain.suits(256, k, v)
+    assert not plain.suits(257, k, v), "the cache holds 512"
+    assert not plain.suits(0, *packed.rows(0, 256))
+    assert not packed.suits(0, k, v)
+    assert not random_cache(PLAIN, 300, 300, torch.float16).suits(0, k, v)
+    for less in (k[:1], k[:, :1], Rows(k.codes[..., :1])):
+        assert not plain.suits(0, less, less), "they would be spread over what they do not fill"
+    assert not plain.suits(0, k, plain.rows(0, 255)[1])
 
 
 @every_form
