@@ -194,7 +194,8 @@ class _Asking:
             evidence = Evidence(window, candidates)
             steps = quoting_steps(evidence, self.prompts, quotes, refusal, doubted)
             asked = self.prompts.quotes_wanted(window, self._question)
-            requests.append(Request(self.prompts.window(window, asked), tuple(steps)))
+            texts = self.prompts.texts(window)
+            requests.append(Request(self.prompts.window(window, asked), tuple(steps), texts=texts))
             quotings.append(Quoting(evidence, transcript, number, of))
         yield from in_order(self._backend.run_together(requests, self._cancelled), quotings)
         transcript.read += [window for window, quoting in zip(some, quotings, strict=True) if quoting.is_read]

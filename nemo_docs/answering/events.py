@@ -231,6 +231,12 @@ class Timing:
     """Tokens that were guessed while quoting and writing, and checked several at once."""
     tokens_accepted: int = 0
     """Of these, guessed rightly."""
+    tokens_restored: int = 0
+    """Of the cached ones, those that came from the disk."""
+    restore_s: float = 0.0
+    """What that took."""
+    tokens_recomputed: int = 0
+    """They were on the disk, and computed again because that is faster on this machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def gather(library: LibraryReader, wanted: Iterable[tuple[Document, frozenset[in
                 language=document.language,
                 pages=tuple(texts),
                 pages_total=len(numbers),
+                sha256=document.sha256,
                 passages=tuple(passage for passage in library.passages(document) if passage.page in numbers),
             )
         )

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nemo_docs.answering.source import Source
 from nemo_docs.answering.windows import GAP, Window
+from nemo_docs.engine.protocol import Text
 from nemo_docs.model.template import Part, Template, encode_parts
 from nemo_docs.model.tokenizers.base import Tokenizer
 
@@ -70,6 +72,11 @@ class Prompts:
         """Segments of a prompt: the preamble, each document, the question."""
         return (self.preamble, *(segment.ids for segment in window.segments), tuple(question))
 
+    def texts(self, window: Window) -> tuple[Text | None, ...]:
+        """Whose text each segment of `window` is, up to the question, so that it can be stored and removed."""
+        known = self._tokenizer.fingerprint
+        return (None, *(_text_of(segment.source, known) for segment in window.segments))
+
     def quotes_wanted(self, window: Window, question: str) -> tuple[int, ...]:
         """The question behind a window, up to where the model speaks: it is to quote first."""
         titles = "\n".join(segment.source.title for segment in window.segments)
@@ -112,3 +119,8 @@ class Prompts:
 
     def _ids(self, *parts: Part) -> tuple[int, ...]:
         return tuple(encode_parts(self._tokenizer, parts))
+
+
+def _text_of(source: Source, tokenizer: str) -> Text | None:
+    """Of nobody where it is not known what to call it."""
+    return Text(source.sha256, sum(source.page_tokens.get(tokenizer, ()))) if source.sha256 else None

@@ -9,7 +9,7 @@ from nemo_docs.answering.evidence import Evidence, Quote
 from nemo_docs.answering.prompt import Prompts
 from nemo_docs.answering.transcript import Transcript
 from nemo_docs.backends.base import BackendEvent
-from nemo_docs.engine.protocol import Choose, Finished, Force, Option, Prefilled, Step, StepEnded
+from nemo_docs.engine.protocol import Choose, Finished, Force, Option, Prefilled, Restored, Step, StepEnded, Unsaved
 
 ANOTHER_QUOTE_SCALE = 1.0
 """How many units of weight a further sentence may lie behind the best for one nat of doubt."""
@@ -59,7 +59,7 @@ def in_order(events: Iterable[tuple[int, BackendEvent]], quotings: Sequence[Quot
     held: list[list[BackendEvent]] = [[] for _ in quotings]
     turn = 0
     for index, event in events:
-        if isinstance(event, Prefilled):
+        if isinstance(event, Prefilled | Restored | Unsaved):
             yield from quotings[index].follow(event)
             continue
         held[index].append(event)
@@ -100,6 +100,10 @@ class Quoting:
                 )
             case StepEnded(start=int(start), end=int(end)):
                 yield from self._quoted(self._evidence.quote(start, end))
+            case Restored():
+                self._transcript.add_restored(event)
+            case Unsaved():
+                yield from self._transcript.warn_once(event.reason)
             case Finished():
                 self._transcript.add_run(event, reading=True)
                 self.is_read = event.reason == "done"

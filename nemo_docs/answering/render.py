@@ -119,7 +119,16 @@ def coverage_line(answer: Answer) -> str:
         line += f"; {_count(coverage.pages_without_text, 'page')} without text"
     if coverage.left_out:
         line += f"; not read: {_left_out(coverage)}"
-    return f"{line}. {answer.timing.tokens_cached:,} tokens were cached, {answer.timing.tokens_prefilled:,} read now."
+    timing = answer.timing
+    restored = f" ({timing.tokens_restored:,} came from the disk)" if timing.tokens_restored else ""
+    again = (
+        f"; {timing.tokens_recomputed:,} of these were on the disk, which is slower here than reading"
+        if timing.tokens_recomputed
+        else ""
+    )
+    return (
+        f"{line}. {timing.tokens_cached:,} tokens were cached{restored}, {timing.tokens_prefilled:,} read now{again}."
+    )
 
 
 def _left_out(coverage: Coverage) -> str:

@@ -27,6 +27,8 @@ class Source:
     """Pages asked about, those without text included."""
     passages: tuple[Passage, ...] = ()
     """All passages of these pages, in order."""
+    sha256: str = ""
+    """Of the file that the text comes from; what is stored of it in the model's numbers is known by this."""
     page_tokens: dict[str, list[int]] = field(default_factory=dict, compare=False, repr=False)
     """Tokens of each page in a window, by the tokenizer's fingerprint; counted once for all questions."""
 

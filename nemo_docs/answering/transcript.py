@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from nemo_docs.answering.events import Answer, Citation, Claim, Coverage, Timing
+from nemo_docs.answering.events import Answer, Citation, Claim, Coverage, Timing, Warn
 from nemo_docs.answering.evidence import Quote
 from nemo_docs.answering.windows import Window
-from nemo_docs.engine.protocol import Finished
+from nemo_docs.engine.protocol import Finished, Restored
 
 
 @dataclass
@@ -31,6 +32,10 @@ class Transcript:
     _began: float = field(default_factory=perf_counter)
     _cached: int = 0
     _prefilled: int = 0
+    _restored: int = 0
+    _restore_s: float = 0.0
+    _recomputed: int = 0
+    _told: set[str] = field(default_factory=set)
     _drafted: int = 0
     _accepted: int = 0
     _first_quote_s: float | None = None
@@ -58,6 +63,8 @@ class Transcript:
     def add_run(self, finished: Finished, *, reading: bool) -> None:
         """A request of the engine ended; what it took from the cache counts only where a window was to be read."""
         self._cached += finished.tokens_cached if reading else 0
+        self._restored += finished.tokens_restored if reading else 0
+        self._restore_s += finished.restore_s
         self._prefilled += finished.tokens_prefilled
         self._drafted += finished.tokens_drafted
         self._accepted += finished.tokens_accepted
@@ -65,6 +72,16 @@ class Transcript:
             self._writing_speed = finished.tokens_generated / finished.generate_s
         if finished.reason == "cancelled" and self.finish != "repetition":
             self.finish = "cancelled"
+
+    def add_restored(self, restored: Restored) -> None:
+        """Tokens were found on the disk."""
+        self._recomputed += restored.tokens if restored.computes else 0
+
+    def warn_once(self, message: str) -> Iterator[Warn]:
+        """A warning, unless it was given before."""
+        if message not in self._told:
+            self._told.add(message)
+            yield Warn(message)
 
     def answer(self, question: str, language: str, model: str, coverage: Coverage) -> Answer:
         """The whole answer."""
@@ -84,6 +101,9 @@ class Transcript:
                 tokens_per_s=None if self._writing_speed is None else round(self._writing_speed, 1),
                 tokens_drafted=self._drafted,
                 tokens_accepted=self._accepted,
+                tokens_restored=self._restored,
+                restore_s=round(self._restore_s, 3),
+                tokens_recomputed=self._recomputed,
             ),
             model=model,
             language=language,

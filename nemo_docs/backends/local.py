@@ -24,6 +24,7 @@ from nemo_docs.engine.protocol import (
     StepEnded,
     Token,
 )
+from nemo_docs.engine.stored import StoredPrompts
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import Template
 from nemo_docs.model.tokenizers.base import Tokenizer
@@ -99,7 +100,10 @@ class LocalBackend:
         Args:
             segments: Looked at only where something is cached at all.
         """
-        return self._engine.cached([*segments]) if self._engine.holds_anything() else 0
+        if self._engine.holds_anything():
+            return self._engine.cached([*segments])
+        stored = StoredPrompts(self._spec) if self._spec and self._engine.plan() is None else None
+        return stored.tokens([*segments]) if stored and stored.holds_anything() else 0
 
     def ready(self, cancelled: Cancelled = never) -> None:
         """Load the model; a second time does nothing. Returns early when cancelled."""

@@ -19,6 +19,7 @@ def open_backend(
     *,
     models: Path,
     state: Path,
+    kv: Path | None = None,
     on_layer: Callable[[int, int], None] = lambda done, of: None,
 ) -> LocalBackend:
     """The model that the settings name, opened and checked; its weights are loaded at the first request.
@@ -27,6 +28,7 @@ def open_backend(
         settings: Which model, where, in which precision, and whether in this process.
         models: The folder of models.
         state: Where the shared engine is found, and the speed of reading remembered.
+        kv: Where what was read is kept beyond the engine's life; None for nowhere.
         on_layer: Told of progress while the weights are loaded; may raise to stop.
 
     Raises:
@@ -34,7 +36,7 @@ def open_backend(
     """
     files = open_model(settings.model, models, adapter=settings.adapter)
     window = min(settings.window or files.effective_window_tokens, files.window_tokens)
-    spec = model_spec(settings, files, window)
+    spec = model_spec(settings, files, window, kv)
     engine: TokenEngine
     if settings.in_process:
         engine = InProcessEngine(lambda told: load_engine(spec, told), on_layer)
@@ -47,7 +49,9 @@ def open_backend(
     return LocalBackend(files, engine, Speed(state / "speeds.json", way), spec)
 
 
-def model_spec(settings: Settings, files: ModelFiles | RandomModel, window_tokens: int) -> ModelSpec:
+def model_spec(
+    settings: Settings, files: ModelFiles | RandomModel, window_tokens: int, kv: Path | None = None
+) -> ModelSpec:
     """How the settings want a model to be run, for windows of so many tokens."""
     return ModelSpec(
         path=str(files.path.absolute()),
@@ -58,4 +62,7 @@ def model_spec(settings: Settings, files: ModelFiles | RandomModel, window_token
         threads=settings.threads,
         kv_memory=settings.kv_memory,
         adapter=str(files.adapter.path.absolute()) if files.adapter else "",
+        store="" if kv is None or settings.store_size == 0 else str(kv.absolute()),
+        store_bytes=settings.store_size,
+        store_floor=settings.store_floor,
     )

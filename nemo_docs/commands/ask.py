@@ -74,7 +74,12 @@ def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
     DOC is a handle, else a whole collection, else a path, else part of a title. Shows that they fit and how long
     reading takes here; the speed is remembered for later estimates. The engine keeps what it has read while it runs.
     """
+    from nemo_docs.answering.events import Progress as Stage
+    from nemo_docs.answering.events import Warn
     from nemo_docs.answering.preread import preread
+
+    def is_reading(event: Stage | Warn) -> bool:
+        return isinstance(event, Stage) and event.stage == "reading"
 
     configuration = load(options=options)
     with _failure_as_event(as_json), _reader(configuration) as library, Progress() as progress:
@@ -83,10 +88,12 @@ def read(documents: tuple[str, ...], as_json: bool, **options: object) -> int:
         began, total = 0.0, 0
         interrupt = threading.Event()
         events = preread(sources, backend, configuration.settings.window, interrupt.is_set)
-        for event in stoppable(events, interrupt, once=lambda event: event.stage == "reading"):
+        for event in stoppable(events, interrupt, once=is_reading):
             if as_json:
                 emit_line(event.as_dict())
-            if event.stage != "reading":
+            elif isinstance(event, Warn):
+                progress.say(f"Warning: {event.message}")
+            if not isinstance(event, Stage) or event.stage != "reading":
                 continue
             if not as_json:
                 task = f"Reading window {event.window} of {event.windows}"
@@ -214,5 +221,6 @@ def _backend(configuration: Configuration, progress: Progress) -> LocalBackend:
         configuration.settings,
         models=paths.models,
         state=paths.state,
+        kv=paths.kv,
         on_layer=lambda done, of: progress.update("Loading the model", done, of, "layers"),
     )

@@ -7,14 +7,14 @@ when every layer has written it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 
 from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
+from nemo_docs.engine.keeper import Keeper
 from nemo_docs.engine.lockstep import Ended, in_lockstep
 from nemo_docs.engine.memory_plan import MemoryPlan
-from nemo_docs.engine.parts import in_one, last_position, tokens_in, tokens_needed
-from nemo_docs.engine.plan import chunk_plan
+from nemo_docs.engine.parts import in_one, last_position, leading_part, tokens_in, tokens_needed
 from nemo_docs.engine.pool import CachePool
 from nemo_docs.engine.program import ProgramEvent
 from nemo_docs.engine.protocol import (
@@ -24,14 +24,17 @@ from nemo_docs.engine.protocol import (
     OfOne,
     Prefilled,
     Request,
+    Restored,
     ScoreRequest,
     Token,
+    Unsaved,
 )
 from nemo_docs.engine.underway import Cancelled, Underway
 from nemo_docs.errors import ContextExceeded, EngineError
+from nemo_docs.kv.cache import KVCache
 from nemo_docs.model.transformer import Transformer
 
-OneEvent = Prefilled | ProgramEvent | Finished
+OneEvent = Prefilled | Restored | Unsaved | ProgramEvent | Finished
 """Of a request in a batch."""
 
 
@@ -56,9 +59,15 @@ class Engine:
         plan: MemoryPlan | None = None,
     ) -> None:
         self.model, self.plan = model, plan
+        self.keeper: Keeper | None = None
+        """What outlives it; None keeps nothing."""
         self.window_tokens = window_tokens
         self._chunk_tokens = chunk_tokens
-        self._pool = CachePool(model.kv_layout, pool_bytes)
+        self._pool = CachePool(model.kv_layout, pool_bytes, self._before_drop)
+
+    def keep(self, keeper: Keeper) -> None:
+        """From now on find what was read in a store, and save what is read there."""
+        self.keeper = keeper
 
     def run(
         self, request: Request | ScoreRequest | BatchRequest, cancelled: Callable[[], bool] = lambda: False
@@ -143,7 +152,7 @@ class Engine:
         under: dict[int, Underway] = {}
         try:
             # first where most is held, or room for another could be made by losing it
-            for index, request in sorted(group, key=lambda each: -self.cached(each[1].segments)):
+            for index, request in sorted(group, key=lambda each: -self._in_memory(each[1].segments)):
                 under[index] = self._begin(request, partial(cancelled, index))
             for index, _ in group:
                 try:
@@ -175,14 +184,27 @@ class Engine:
         return self._pool.tokens
 
     def holds_anything(self) -> bool:
-        """Whether any prompt at all could be found in a cache."""
-        return not self._pool.is_empty
+        """Whether any prompt at all could be found in a cache, or in the store."""
+        return self.keeper is not None or not self._pool.is_empty
 
     def cached(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""
-        ids = [token for segment in segments for token in segment]
-        chunks = chunk_plan([len(segment) for segment in segments], self._chunk_tokens)
-        return self._pool.shared(ids, [chunk.end for chunk in chunks])
+        stored = self.keeper.held(leading_part(segments, self._chunk_tokens)) if self.keeper else 0
+        return max(stored, self._in_memory(segments))
+
+    def _in_memory(self, segments: Sequence[Sequence[int]]) -> int:
+        part = leading_part(segments, self._chunk_tokens)
+        return self._pool.shared(part.ids, part.reusable)
+
+    def _before_drop(self, cache: KVCache) -> None:
+        if self.keeper:
+            self.keeper.saver.settle(cache)
+
+    def forget(self, labels: Set[str]) -> None:
+        """Let go of everything in memory that holds one of these texts, and save nothing more of it."""
+        if self.keeper:
+            self.keeper.saver.stop(labels, "The document was removed.")
+        self._pool.forget(labels)
 
     def _require(self, request: Request | ScoreRequest) -> None:
         self._require_room(request)
@@ -213,7 +235,7 @@ class Engine:
             )
 
     def _begin(self, request: Request | ScoreRequest, cancelled: Callable[[], bool]) -> Underway:
-        return Underway(self.model, request, self._pool, self._chunk_tokens, cancelled)
+        return Underway(self.model, request, self._pool, self._chunk_tokens, cancelled, self.keeper)
 
 
 def in_all(ended: Sequence[Finished]) -> Finished:
@@ -227,4 +249,6 @@ def in_all(ended: Sequence[Finished]) -> Finished:
         tokens_drafted=sum(each.tokens_drafted for each in ended),
         tokens_accepted=sum(each.tokens_accepted for each in ended),
         generate_s=max((each.generate_s for each in ended), default=0.0),
+        tokens_restored=sum(each.tokens_restored for each in ended),
+        restore_s=sum(each.restore_s for each in ended),
     )

@@ -6,6 +6,7 @@ that it has is the one that is asked for.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nemo_docs.engine.engine import Engine
+    from nemo_docs.engine.keeper import Keeper
     from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Request, ScoreRequest
     from nemo_docs.model.folder import ModelFiles
     from nemo_docs.model.linear.base import LinearLoader
@@ -52,6 +54,18 @@ class ModelSpec:
     """Bytes for recent caches; None for a share of what is free."""
     adapter: str = ""
     """Folder or file of a LoRA adapter over the model, absolute; empty for none."""
+    store: str = ""
+    """Folder of what was read, absolute; empty keeps nothing beyond the engine's life."""
+    store_bytes: int | None = None
+    """What that may hold; None for a share of the free disk."""
+    store_floor: int = 0
+    """Bytes of its disk that stay free."""
+
+    @property
+    def asks(self) -> str:
+        """All that decides which numbers it computes, as the store notes it."""
+        names = ("path", "device", "precision", "kv", "threads", "adapter")
+        return json.dumps({name: getattr(self, name) for name in names}, sort_keys=True)
 
     @property
     def wishes(self) -> Wishes:
@@ -154,7 +168,30 @@ def _loaded(spec: ModelSpec, on_layer: OnLayer, files: ModelFiles | RandomModel 
         device=spec.device,
         wishes=spec.wishes,
     )
-    return engine_for(files.weights, plan, window_tokens=files.window_tokens, adapter=files.adapter, on_layer=on_layer)
+    engine = engine_for(
+        files.weights, plan, window_tokens=files.window_tokens, adapter=files.adapter, on_layer=on_layer
+    )
+    if spec.store:
+        engine.keep(_keeper(spec, files, plan, engine))
+    return engine
+
+
+def _keeper(spec: ModelSpec, files: ModelFiles | RandomModel, plan: MemoryPlan, engine: Engine) -> Keeper:
+    """The store beside an engine that was loaded."""
+    from pathlib import Path
+
+    from nemo_docs.engine.identity import identity_of
+    from nemo_docs.engine.keeper import Keeper
+    from nemo_docs.kv.store import BlockStore
+
+    store = BlockStore(
+        Path(spec.store),
+        identity_of(files, plan, engine.model),
+        asks=spec.asks,
+        budget_bytes=spec.store_bytes,
+        floor_bytes=spec.store_floor,
+    )
+    return Keeper(store, engine.model)
 
 
 def engine_for(

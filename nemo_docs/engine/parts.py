@@ -6,13 +6,24 @@ for that window finds again, and the prompt behind them is the last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import NamedTuple, TypeVar
 
 from nemo_docs.engine.plan import Chunk, chunk_plan
-from nemo_docs.engine.protocol import BatchRequest, Choose, Copy, Force, Free, Request, ScoreRequest, Step, Windows
+from nemo_docs.engine.protocol import (
+    BatchRequest,
+    Choose,
+    Copy,
+    Force,
+    Free,
+    Request,
+    ScoreRequest,
+    Step,
+    Text,
+    Windows,
+)
 
 One = TypeVar("One", bound=Request | ScoreRequest)
 
@@ -32,6 +43,8 @@ class Part(NamedTuple):
     """Whether another request could find any of it."""
     seen: int = 0
     """Tokens of other caches that these see."""
+    texts: tuple[tuple[int, tuple[Text, ...]], ...] = ()
+    """Where each segment ends, up to the last that is anybody's text, with all texts up to there; ascending."""
 
 
 def in_one(request: One) -> One:
@@ -39,7 +52,10 @@ def in_one(request: One) -> One:
     behind = request.behind
     if behind is None or len(behind.each) > 1 or (behind.each and behind.log_weight):
         return request
-    return replace(request, segments=(*behind.preamble, *chain(*behind.each), *request.segments), behind=None)
+    whole = replace(request, segments=(*behind.preamble, *chain(*behind.each), *request.segments), behind=None)
+    if isinstance(whole, Request) and any(behind.texts):
+        return replace(whole, texts=(*(None for _ in behind.preamble), *chain(*behind.texts)))
+    return whole
 
 
 def parts_of(request: Request | ScoreRequest, chunk_tokens: int) -> list[Part]:
@@ -49,19 +65,48 @@ def parts_of(request: Request | ScoreRequest, chunk_tokens: int) -> list[Part]:
     chunks = chunk_plan([len(segment) for segment in segments], chunk_tokens)
     capacity = len(ids) + _most_tokens_behind(request)
     if request.behind is not None:
-        windows = [_window_part(segments, chunk_tokens) for segments in _whole(request.behind)]
+        preamble = (None,) * len(request.behind.preamble)
+        windows = [
+            _window_part(whole, chunk_tokens, (*preamble, *own))
+            for whole, own in zip_longest(_whole(request.behind), request.behind.texts, fillvalue=())
+        ]
         seen = sum(len(part.ids) for part in windows) - (len(windows) - 1) * shared_tokens(request.behind)
         return [*windows, Part(ids, chunks, [], capacity, is_kept=False, seen=seen)]
     last_segment = len(ids) - len(segments[-1])
     reusable = [chunk.end for chunk in chunks if chunk.end <= last_segment]
+    texts = _texts_in(segments[:-1], request.texts) if isinstance(request, Request) else ()
     # of a single segment nothing can ever be reused
-    return [Part(ids, chunks, reusable, capacity, is_kept=last_segment > 0)]
+    return [Part(ids, chunks, reusable, capacity, is_kept=last_segment > 0, texts=texts)]
 
 
-def _window_part(segments: tuple[tuple[int, ...], ...], chunk_tokens: int) -> Part:
+def leading_part(segments: Sequence[Sequence[int]], chunk_tokens: int) -> Part:
+    """The part that a prompt begins with, to look it up: all of it may be somebody's text."""
     ids = [*chain(*segments)]
     chunks = chunk_plan([len(segment) for segment in segments], chunk_tokens)
-    return Part(ids, chunks, [chunk.end for chunk in chunks], len(ids), is_kept=True)
+    return Part(ids, chunks, [chunk.end for chunk in chunks], len(ids), is_kept=True, texts=((len(ids), ()),))
+
+
+def _window_part(segments: tuple[tuple[int, ...], ...], chunk_tokens: int, texts: tuple[Text | None, ...]) -> Part:
+    ids = [*chain(*segments)]
+    chunks = chunk_plan([len(segment) for segment in segments], chunk_tokens)
+    ends = [chunk.end for chunk in chunks]
+    return Part(ids, chunks, ends, len(ids), is_kept=True, texts=_texts_in(segments, texts))
+
+
+def _texts_in(
+    segments: tuple[tuple[int, ...], ...], texts: tuple[Text | None, ...]
+) -> tuple[tuple[int, tuple[Text, ...]], ...]:
+    """Where each text ends, with all texts up to there: the numbers of a token depend on every one before it."""
+    found: list[tuple[int, tuple[Text, ...]]] = []
+    so_far: tuple[Text, ...] = ()
+    end = last = 0
+    for segment, text in zip(segments, texts, strict=False):
+        end += len(segment)
+        if text is not None:
+            so_far = (*so_far, text) if text not in so_far else so_far
+            last = end
+        found.append((end, so_far))
+    return tuple(each for each in found if each[0] <= last)
 
 
 def shared_tokens(windows: Windows) -> int:

@@ -6,7 +6,8 @@ least recently used goes first. A cache in use is lent out: it counts, and evict
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
+from weakref import WeakKeyDictionary
 
 from nemo_docs.kv.cache import KVCache, KVLayout
 
@@ -17,11 +18,17 @@ class CachePool:
     Args:
         layout: What a new cache is made of.
         max_bytes: What the resting caches may hold together.
+        before_drop: Told of a cache that is going to be let go.
     """
 
-    def __init__(self, layout: KVLayout, max_bytes: int) -> None:
+    def __init__(
+        self, layout: KVLayout, max_bytes: int, before_drop: Callable[[KVCache], None] = lambda cache: None
+    ) -> None:
         self._layout = layout
         self._max_bytes = max_bytes
+        self._before_drop = before_drop
+        self._labels: WeakKeyDictionary[KVCache, Set[str]] = WeakKeyDictionary()
+        self._forgotten: set[str] = set()
         self._resting: list[KVCache] = []  # least recently used first
         self._lent: list[KVCache] = []
 
@@ -100,18 +107,31 @@ class CachePool:
     def give(self, cache: KVCache, *, keep: bool = True) -> None:
         """Take a cache back: put it to rest as the most recently used one, or let it go."""
         self._lent = [each for each in self._lent if each is not cache]
-        if keep:
+        if keep and not self._forgotten & self._labels.get(cache, set()):
             self._resting.append(cache)
         self._make_room(0)
 
+    def mark(self, cache: KVCache, labels: Set[str]) -> None:
+        """Note whose texts a cache that is lent holds."""
+        self._labels[cache] = labels
+        self._forgotten -= labels  # they are asked about anew
+
+    def forget(self, labels: Set[str]) -> None:
+        """Let every cache go that holds one of these texts; those that are lent when they come back."""
+        self._forgotten |= labels
+        for cache in [each for each in self._resting if labels & self._labels.get(each, set())]:
+            self._resting = [each for each in self._resting if each is not cache]
+            self._before_drop(cache)
+
     def clear(self) -> None:
         """Let every resting cache go."""
-        self._resting.clear()
+        while self._resting:
+            self._before_drop(self._resting.pop(0))
 
     def _make_room(self, incoming_bytes: int) -> None:
         needed = incoming_bytes + _bytes(self._lent)
         while self._resting and needed + _bytes(self._resting) > self._max_bytes:
-            self._resting.pop(0)
+            self._before_drop(self._resting.pop(0))
 
     def _bytes_of(self, tokens: int) -> int:
         return tokens * self._layout.bytes_per_token

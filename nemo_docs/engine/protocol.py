@@ -108,6 +108,16 @@ Step = Force | Free | Copy | Choose
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """Whose text a segment is, for the store that outlives the engine."""
+
+    label: str
+    """Opaque here; what is stored of it can be shown and removed by it."""
+    tokens: int
+    """Of that whole text, so that it can be told how much of it is stored; 0 where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Windows:
     """Several windows as one past: each is read alone behind what they share, and what follows sees all of them."""
 
@@ -117,6 +127,8 @@ class Windows:
     """For each window the segments behind the preamble."""
     log_weight: float = 0.0
     """Added to the log-sum-exp of every window's own tokens: 0 counts them as they are."""
+    texts: tuple[tuple[Text | None, ...], ...] = ()
+    """As `Request.texts`, for the segments of each window behind the preamble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +146,8 @@ class Request:
     other shapes round otherwise in bf16."""
     behind: Windows | None = None
     """What the prompt stands behind; its first token is placed after the longest window."""
+    texts: tuple[Text | None, ...] = ()
+    """Whose text each segment is, as far as they are anybody's. What is nobody's is stored only in front of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +184,30 @@ class Prefilled:
     """Tokens that were there already."""
     seconds_left: float | None
     """Expected; None before the first chunk is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Tokens of a prompt were found in the store."""
+
+    tokens: int
+    """How many are in the cache now because of it."""
+    n_bytes: int
+    """What they take there."""
+    seconds: float
+    """What bringing them took."""
+    computes: bool = False
+    """They are computed instead, because that is faster here than bringing them; then the rest is what is expected."""
+    compute_s: float | None = None
+    """What computing them is expected to take; None before the first measurement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """What is read is no longer stored; reading goes on. At most once a request."""
+
+    reason: str
+    """A sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +274,10 @@ class Finished:
     """Guessed and checked."""
     tokens_accepted: int = 0
     """Guessed rightly."""
+    tokens_restored: int = 0
+    """Of those that were not computed again, how many came from the store."""
+    restore_s: float = 0.0
+    """Seconds spent on bringing them; part of `prefill_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +286,8 @@ class OfOne:
 
     index: int
     """Which request."""
-    event: Prefilled | StepBegan | Token | StepEnded | Finished
+    event: Prefilled | Restored | Unsaved | StepBegan | Token | StepEnded | Finished
     """What."""
 
 
-EngineEvent = Prefilled | StepBegan | Token | StepEnded | Scored | Finished | OfOne
+EngineEvent = Prefilled | Restored | Unsaved | StepBegan | Token | StepEnded | Scored | Finished | OfOne

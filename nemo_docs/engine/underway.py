@@ -12,12 +12,13 @@ from time import perf_counter
 from torch import Tensor
 
 from nemo_docs.engine.branches import log_likelihoods
+from nemo_docs.engine.keeper import Keeper, Kept
 from nemo_docs.engine.parts import Part, parts_of, shared_tokens
 from nemo_docs.engine.plan import Chunk
 from nemo_docs.engine.pool import CachePool
 from nemo_docs.engine.program import Program
-from nemo_docs.engine.protocol import Finished, Prefilled, Request, Scored, ScoreRequest
-from nemo_docs.engine.work import ReadingClock
+from nemo_docs.engine.protocol import Finished, Prefilled, Request, Restored, Scored, ScoreRequest, Unsaved
+from nemo_docs.engine.work import ReadingClock, reading_work
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.kv.joined import JoinedCache
 from nemo_docs.model.transformer import Transformer
@@ -36,6 +37,7 @@ class Underway:
         pool: Where caches are.
         chunk_tokens: How many tokens go through the model at once.
         cancelled: Whether the answer is no longer wanted.
+        keeper: What outlives the engine, if anything does.
     """
 
     def __init__(
@@ -45,17 +47,23 @@ class Underway:
         pool: CachePool,
         chunk_tokens: int,
         cancelled: Callable[[], bool],
+        keeper: Keeper | None = None,
     ) -> None:
         self._model, self._request, self._pool = model, request, pool
-        self._cancelled = cancelled
+        self._cancelled, self._keeper = cancelled, keeper
         self._parts = parts_of(request, chunk_tokens)
         self._taken: list[tuple[Part, KVCache]] = []
+        self._kept: list[Kept | None] = []
         try:
             self._caches = self._take()
+            for part, cache in zip(self._parts, self._caches, strict=True):
+                pool.mark(cache, {text.label for _, texts in part.texts for text in texts})
+                self._kept.append(keeper.begin(part, cache) if keeper else None)
         except BaseException:
             self._give_back()
             raise
         self._cached = sum(map(len, self._caches))
+        self._restored, self._restore_s = 0, 0.0
         self._prefilled = 0
         self._logits: Tensor | None = None
         self._program: Program | None = None
@@ -79,29 +87,46 @@ class Underway:
             self._taken.append((own, caches[-1]))
         return caches
 
-    def read(self) -> Iterator[Prefilled]:
-        """Read what the caches do not hold, chunk by chunk."""
+    def read(self) -> Iterator[Prefilled | Restored | Unsaved]:
+        """Read what neither the caches nor the store hold, chunk by chunk."""
         self._began = perf_counter()
+        yield from self._restore()
         unread = [
-            (part, chunk, cache)
-            for part, cache in zip(self._parts, self._caches, strict=True)
+            (part, chunk, cache, kept)
+            for part, cache, kept in zip(self._parts, self._caches, self._kept, strict=True)
             for chunk in part.chunks
             if chunk.end > len(cache)
         ]
         of, done = sum(len(part.ids) for part in self._parts), self._cached
         clock = ReadingClock(
-            self._model.config, [Chunk(part.seen + chunk.start, part.seen + chunk.end) for part, chunk, _ in unread]
+            self._model.config, [Chunk(part.seen + chunk.start, part.seen + chunk.end) for part, chunk, *_ in unread]
         )
         yield Prefilled(done=done, of=of, cached=self._cached, seconds_left=None)
-        for number, (part, chunk, cache) in enumerate(unread, start=1):
+        for number, (part, chunk, cache, kept) in enumerate(unread, start=1):
             ids = part.ids[chunk.start : chunk.end]
             logits = self._model.forward(ids, cache, between_layers=self._check)
             cache.commit(ids, ends_chunk=True)
+            if kept is not None:
+                yield from kept.read(chunk)
             done += len(ids)
             if cache is self._caches[-1]:
                 self._logits = logits[-1]
             yield Prefilled(done=done, of=of, cached=self._cached, seconds_left=clock.seconds_left(number))
         self._read = perf_counter()
+        if self._keeper and unread and not self._restored:
+            work = sum(
+                reading_work(self._model.config, part.seen + c.start, part.seen + c.end) for part, c, *_ in unread
+            )
+            self._keeper.rates.computed(work, self._read - self._began)
+
+    def _restore(self) -> Iterator[Restored]:
+        """Wait for what comes from the store."""
+        for kept in self._kept:
+            for restored in kept.restored() if kept else ():
+                self._restored += 0 if restored.computes else restored.tokens
+                yield restored
+        self._restore_s = perf_counter() - self._began if self._restored else 0.0
+        self._cached = sum(map(len, self._caches))
 
     def program(self, request: Request, *, drafting: bool) -> Program:
         """What writes behind the prompt that was read, with or without guesses."""
@@ -138,10 +163,15 @@ class Underway:
             generate_s=0.0 if self._writing is None else now - self._writing,
             tokens_drafted=self._program.drafted if self._program else 0,
             tokens_accepted=self._program.accepted if self._program else 0,
+            tokens_restored=self._restored,
+            restore_s=self._restore_s,
         )
 
     def _give_back(self) -> None:
         """The last one first: one that stands behind others is let go, which makes room for those."""
+        for kept in self._kept:
+            if kept is not None:
+                kept.end()
         while self._taken:
             part, cache = self._taken.pop()
             cache.truncate(min(len(cache), len(part.ids)))

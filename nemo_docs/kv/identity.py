@@ -40,6 +40,8 @@ class Identity:
     """Class of the processor."""
     torch: str
     """Version of torch."""
+    kernels: str
+    """Canonical JSON of what computes: operations, and versions of the packages that kernels come from."""
     tokenizer: str
     """SHA-256 of the tokenizer's files."""
     layout: int = LAYOUT

@@ -20,13 +20,13 @@ from nemo_docs.model.config import ModelConfig
 from nemo_docs.model.inventory import MANIFEST, added_models
 from nemo_docs.model.template import Template, recognise, template_for
 from nemo_docs.model.tokenizers.base import Tokenizer
-from nemo_docs.model.tokenizers.bytelevel import TOKENIZER_CONFIG, ByteLevelTokenizer
+from nemo_docs.model.tokenizers.bytelevel import TOKENIZER, TOKENIZER_CONFIG, ByteLevelTokenizer
 from nemo_docs.model.tokenizers.from_gguf import gguf_tokenizer
 from nemo_docs.model.tokenizers.tekken import TEKKEN, TekkenTokenizer
 from nemo_docs.model.weights.adapter import Adapter
 from nemo_docs.model.weights.base import WeightSource
 from nemo_docs.model.weights.fields import integer, read_json
-from nemo_docs.model.weights.fingerprint import FingerprintCache
+from nemo_docs.model.weights.fingerprint import FingerprintCache, sha256_of
 from nemo_docs.model.weights.gguf import GgufWeights
 from nemo_docs.model.weights.grouped import WEIGHTS as GROUPED
 from nemo_docs.model.weights.grouped import GroupedWeights
@@ -114,6 +114,12 @@ class ModelFiles:
         if self.adapter is None:
             return weights
         return hashlib.sha256(f"{weights} {self.adapter.fingerprint()}".encode()).hexdigest()
+
+    def tokenizer_fingerprint(self) -> str:
+        """SHA-256 (hex) of the file that the tokenizer comes from, which is not opened for it."""
+        if isinstance(self.weights, GgufWeights):
+            return self.weights.fingerprint()
+        return sha256_of(self.path / TEKKEN if self._has_tekken() else self.path / TOKENIZER)
 
     def _has_tekken(self) -> bool:
         return (self.path / TEKKEN).is_file()

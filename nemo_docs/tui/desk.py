@@ -15,7 +15,7 @@ from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId, Ve
 from nemo_docs.settings import Configuration
 
 if TYPE_CHECKING:
-    from nemo_docs.answering.events import AnswerEvent, Progress
+    from nemo_docs.answering.events import AnswerEvent, Progress, Warn
     from nemo_docs.answering.fit import Fit, Memory
     from nemo_docs.answering.source import Source
     from nemo_docs.backends.local import LocalBackend
@@ -127,7 +127,9 @@ class Desk:
                 from nemo_docs.backends.opening import open_backend
 
                 paths = self.configuration.paths
-                self._backend = open_backend(self.configuration.settings, models=paths.models, state=paths.state)
+                self._backend = open_backend(
+                    self.configuration.settings, models=paths.models, state=paths.state, kv=paths.kv
+                )
             return self._backend
 
     def ready(self, cancelled: Cancelled) -> None:
@@ -252,7 +254,7 @@ class Desk:
             found = searched(library, sources, question)
             yield from ask(question, sources, found, self.backend(), options, cancelled)
 
-    def read(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Progress]:
+    def read(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Progress | Warn]:
         """Read documents through the model."""
         from nemo_docs.answering.preread import preread
 

@@ -19,6 +19,7 @@ from nemo_docs.engine.process.wire import (
     Ask,
     Cancel,
     Done,
+    Forget,
     Found,
     FromEngine,
     Hello,
@@ -171,7 +172,9 @@ class Session:
             self._service.left(self)
 
     def _take(self, data: bytes) -> None:
-        message: Load | Run | Look | Cancel | Ask | Stop = decode(data, Load | Run | Look | Cancel | Ask | Stop)
+        message: Load | Run | Look | Cancel | Forget | Ask | Stop = decode(
+            data, Load | Run | Look | Cancel | Forget | Ask | Stop
+        )
         match message:
             case Load():
                 self._begin(Job(message.spec, None, self.tell))
@@ -182,6 +185,8 @@ class Session:
                     self._service.turns.cancel(self._job)
             case Look():
                 self.tell(Found(self._cached(message)))
+            case Forget():
+                self._service.turns.forget(frozenset(message.labels), lambda: self.tell(Done()))
             case Ask():
                 self.tell(self._service.status())
             case Stop():

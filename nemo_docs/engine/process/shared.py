@@ -8,7 +8,20 @@ from nemo_docs import errors
 from nemo_docs.engine.loading import Cancelled, ModelSpec, OnLayer
 from nemo_docs.engine.memory_plan import MemoryPlan
 from nemo_docs.engine.process.link import Gone, Link, Talk
-from nemo_docs.engine.process.wire import Ask, Cancel, Done, Found, Happened, Layers, Load, Look, Refused, Run, Status
+from nemo_docs.engine.process.wire import (
+    Ask,
+    Cancel,
+    Done,
+    Forget,
+    Found,
+    Happened,
+    Layers,
+    Load,
+    Look,
+    Refused,
+    Run,
+    Status,
+)
 from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Finished, OfOne, Request, ScoreRequest
 from nemo_docs.errors import NemoDocsError
 
@@ -119,6 +132,17 @@ class SharedEngine:
             if talk.is_used and not has_spoken:
                 raise _Stale from None
             raise self._link.stopped(talk) from None
+
+
+def forget(link: Link, labels: Sequence[str]) -> None:
+    """Make a running engine let go of what holds one of these texts; where none runs there is nothing to do."""
+    try:
+        with link.talk_if_running() as talk:
+            if talk is not None:
+                talk.send(Forget(tuple(labels)))
+                talk.receive(Done)
+    except Gone:
+        return
 
 
 def _ends(event: EngineEvent) -> bool:

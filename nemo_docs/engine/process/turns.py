@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -49,6 +49,7 @@ class Turns:
         self._waiting: deque[Job] = deque()
         self._running: deque[Job] = deque()
         self._current: Job | None = None
+        self._forgetting: deque[tuple[Set[str], Callable[[], None]]] = deque()
         self._spec: ModelSpec | None = None
         self._engine: InProcessEngine | None = None
         self.last_work = monotonic()
@@ -77,6 +78,12 @@ class Turns:
         job.cancelled.set()
         self.wake()
 
+    def forget(self, labels: Set[str], done: Callable[[], None]) -> None:
+        """Let go of what holds one of these texts, before the next turn; `done` is called behind that."""
+        with self._changed:
+            self._forgetting.append((labels, done))
+            self._changed.notify_all()
+
     def wake(self) -> None:
         """Let `take` look up."""
         with self._changed:
@@ -95,9 +102,15 @@ class Turns:
     def take(self, timeout_s: float) -> None:
         """Give one request its turn; wait that long for one if there is none."""
         with self._changed:
-            if not self._running and not self._waiting:
+            if not self._running and not self._waiting and not self._forgetting:
                 self._changed.wait(timeout_s)
+            forgetting = [*self._forgetting]
+            self._forgetting.clear()
             job = self._current = self._next()
+        for labels, done in forgetting:
+            if self._engine is not None and self._engine.loaded is not None:
+                self._engine.loaded.forget(labels)
+            done()
         if job is None:
             return
         try:

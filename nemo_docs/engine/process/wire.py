@@ -81,6 +81,14 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """Let go of what holds one of these texts; answered by `Done` once nothing of them is in memory or being saved."""
+
+    labels: tuple[str, ...]
+    """As `Text.label`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """How is the engine? Answered by `Status`."""
 
@@ -160,7 +168,7 @@ class Status:
     """What is left of that."""
 
 
-FromClient = Hello | Load | Run | Look | Cancel | Ask | Stop
+FromClient = Hello | Load | Run | Look | Cancel | Forget | Ask | Stop
 FromEngine = Welcome | Layers | Happened | Found | Done | Refused | Status
 Message = TypeVar("Message")
 

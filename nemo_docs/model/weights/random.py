@@ -44,6 +44,10 @@ class RandomModel:
         """Its shape."""
         return self.weights.config
 
+    def tokenizer_fingerprint(self) -> str:
+        """It has no tokenizer."""
+        return ""
+
 
 class RandomWeights:
     """Random weights of a shape.

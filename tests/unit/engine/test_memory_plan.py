@@ -181,7 +181,10 @@ def test_why_names_the_next_better_way() -> None:
 
 
 def test_a_card_that_is_short_of_memory_reads_in_small_chunks() -> None:
-    assert [plan_memory(BIG, card(free), 131_072, Wishes(kv="full")).chunk_tokens for free in (80, 47.2)] == [8_192, 2_048]
+    assert [plan_memory(BIG, card(free), 131_072, Wishes(kv="full")).chunk_tokens for free in (80, 47.2)] == [
+        8_192,
+        2_048,
+    ]
 
 
 def test_the_embedding_stays_on_the_device_where_main_memory_cannot_hold_it() -> None:

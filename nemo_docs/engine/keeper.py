@@ -1,0 +1,131 @@
+"""What outlives the engine: finds the parts of a prompt in the store, brings them, and saves what had to be read.
+
+Everything here may fail without harm: what does not come is computed, what cannot be saved is told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nemo_docs.engine.parts import Part
+from nemo_docs.engine.plan import Chunk
+from nemo_docs.engine.prefix import prefix_of
+from nemo_docs.engine.protocol import Restored, Unsaved
+from nemo_docs.engine.rates import Rates
+from nemo_docs.engine.restoring import Restorer, Restoring
+from nemo_docs.engine.saving import Saver, Saving
+from nemo_docs.engine.staging import Staging
+from nemo_docs.engine.work import reading_work
+from nemo_docs.kv.cache import KVCache
+from nemo_docs.kv.chain import BLOCK_TOKENS
+from nemo_docs.kv.store import BlockStore
+from nemo_docs.model.transformer import Transformer
+
+BESIDE_BYTES = 1 << 16
+"""What a file of a block holds at most beside keys and values."""
+THREADS = {"cpu": (1, 2), "mps": (1, 2), "cuda": (4, 8)}
+"""How many save and how many bring blocks; of one the order is that of the blocks."""
+
+
+class Keeper:
+    """The store beside an engine.
+
+    Args:
+        store: Where blocks are, under the identity of the model.
+        model: Whose caches they fill.
+    """
+
+    def __init__(self, store: BlockStore, model: Transformer) -> None:
+        self._store, self._config = store, model.config
+        self._token_bytes = model.kv_layout.bytes_per_token
+        self._seed = store.seed
+        self.rates = Rates()
+        """What bringing and computing were measured to take."""
+        saving, restoring = (min(each, os.cpu_count() or 1) for each in THREADS[model.device.type])
+        staging = Staging(model.device, BLOCK_TOKENS * self._token_bytes + BESIDE_BYTES)
+        self.saver = Saver(store, staging, model.device, saving)
+        """Writes what was read."""
+        self._restorer = Restorer(store, staging, model.device, restoring)
+
+    def held(self, part: Part) -> int:
+        """How many leading tokens of a part are stored, counted in whole chunks."""
+        prefix = prefix_of(part, self._seed)
+        return prefix.whole_chunks(self._store.held(prefix.keys))
+
+    def begin(self, part: Part, cache: KVCache) -> Kept | None:
+        """Bring what is stored of a part into its cache, and be ready to save the rest; None for nobody's text."""
+        self.saver.settle(cache)
+        prefix = prefix_of(part, self._seed)
+        if not prefix.blocks:
+            return None
+        known = len(cache)
+        stored = prefix.whole_chunks(self._store.held(prefix.keys), least=known)
+        saving = self.saver.begin(prefix, cache)
+        if stored <= known:
+            return Kept(self, cache, saving)
+        expected = self._expected(known, stored)
+        if self.rates.computing_is_faster(expected.n_bytes, reading_work(self._config, known, stored)):
+            return Kept(self, cache, saving, computes=replace(expected, computes=True))
+        return Kept(self, cache, saving, restoring=self._restorer.begin(prefix, cache, stored))
+
+    def brought(self, before: int, after: int, seconds: float) -> Restored:
+        """Tokens before..after have come from the store; remembers how fast."""
+        restored = replace(self._expected(before, after), seconds=seconds)
+        self.rates.brought(restored.n_bytes, seconds)
+        return restored
+
+    def _expected(self, start: int, end: int) -> Restored:
+        n_bytes = (end - start) * self._token_bytes
+        seconds = self.rates.bring_s(n_bytes) or 0.0
+        return Restored(
+            end - start, n_bytes, seconds, compute_s=self.rates.compute_s(reading_work(self._config, start, end))
+        )
+
+
+class Kept:
+    """One part of a request under way.
+
+    Args:
+        keeper: Whose it is.
+        cache: The part's.
+        saving: Where chunks go.
+        restoring: What is on its way into the cache.
+        computes: What is computed though it is stored.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        cache: KVCache,
+        saving: Saving,
+        *,
+        restoring: Restoring | None = None,
+        computes: Restored | None = None,
+    ) -> None:
+        self._keeper, self._cache, self._saving = keeper, cache, saving
+        self._restoring, self._computes = restoring, computes
+        self._is_told = False
+
+    def restored(self) -> Iterator[Restored]:
+        """Wait for what comes from the store, and tell of it; or why it does not."""
+        if self._computes is not None:
+            yield self._computes
+        if self._restoring is not None:
+            before = len(self._cache)
+            tokens, seconds = self._restoring.finish()
+            self._restoring = None
+            yield self._keeper.brought(before, before + tokens, seconds)
+
+    def read(self, chunk: Chunk) -> Iterator[Unsaved]:
+        """A chunk was computed and committed; tells, once, that it cannot be saved."""
+        self._keeper.saver.chunk(self._saving, self._cache, chunk)
+        if self._saving.reason and not self._is_told:
+            self._is_told = True
+            yield Unsaved(self._saving.reason)
+
+    def end(self) -> None:
+        """The request is over."""
+        if self._restoring is not None:
+            self._restoring.abandon()

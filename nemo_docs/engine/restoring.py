@@ -1,0 +1,87 @@
+"""Bringing what is stored back into a cache: read, checked and copied by several threads, ahead of its use.
+
+A cache counts what was brought in whole chunks and in order; the first block that is not there, or is not what it says,
+ends it, and what follows is computed. Requests that are answered together begin to bring all that they need at once, so
+that the later ones' blocks come while the model reads for the first.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
+
+import torch
+
+from nemo_docs.engine.prefix import Prefix
+from nemo_docs.engine.staging import Staging
+from nemo_docs.kv.block_file import unpack
+from nemo_docs.kv.cache import KVCache
+from nemo_docs.kv.store import BlockStore
+
+
+class Restoring:
+    """Tokens on their way into a cache that is lent; `finish` or `abandon` must be called before it is given back."""
+
+    def __init__(self, prefix: Prefix, cache: KVCache, tasks: list[tuple[int, Future[bool]]]) -> None:
+        self._prefix, self._cache, self._tasks = prefix, cache, tasks
+        self._began = perf_counter()
+
+    def finish(self) -> tuple[int, float]:
+        """Wait, count what has come, and return how many tokens that are and how many seconds they took."""
+        before = begin = len(self._cache)
+        for n, task in self._tasks:
+            if not task.result():
+                break
+            block = self._prefix.blocks[n]
+            if block.ends_chunk:
+                self._cache.commit(self._prefix.ids[begin : block.end], ends_chunk=True)
+                begin = block.end
+        self.abandon()
+        return len(self._cache) - before, perf_counter() - self._began
+
+    def abandon(self) -> None:
+        """Let nothing more come."""
+        for _, task in self._tasks:
+            task.cancel()
+        for _, task in self._tasks:
+            if not task.cancelled():
+                task.result()
+
+
+class Restorer:
+    """Reads blocks from a store.
+
+    Args:
+        store: Where they are.
+        staging: Memory to copy through.
+        device: Where caches are.
+        threads: How many blocks come at once.
+    """
+
+    def __init__(self, store: BlockStore, staging: Staging, device: torch.device, threads: int) -> None:
+        self._store, self._staging, self._device = store, staging, device
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="restore")
+
+    def begin(self, prefix: Prefix, cache: KVCache, tokens: int) -> Restoring:
+        """Bring the tokens up to `tokens` behind those that a cache holds; both are ends of chunks."""
+        free = None
+        if self._device.type == "cuda":  # the cache's memory may still be used by work that was asked for before
+            free = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            free.record()
+        blocks = [*prefix.between(len(cache), tokens)]
+        self._store.touch([prefix.keys[n] for n in range(blocks[-1] + 1)])
+        return Restoring(
+            prefix, cache, [(n, self._threads.submit(self._bring, prefix, n, cache, free)) for n in blocks]
+        )
+
+    def _bring(self, prefix: Prefix, n: int, cache: KVCache, free: torch.cuda.Event | None) -> bool:
+        key, block = prefix.keys[n], prefix.blocks[n]
+        with torch.inference_mode(), self._staging.lent(free) as buffer:
+            size = self._store.read_into(key, buffer)
+            found = unpack(buffer[:size], key=key, seed=self._store.seed, ids=prefix.ids[block.start : block.end])
+            if found is None:
+                self._store.discard(key)
+                return False
+            _, k, v = found
+            cache.place(block.start, k, v)
+        return True
