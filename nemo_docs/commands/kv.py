@@ -86,7 +86,7 @@ def verify(is_removal: bool, as_json: bool) -> int:
     from nemo_docs.kv import catalogue
 
     folder = load().paths.kv
-    of = sum(1 for _ in catalogue.entries(folder))
+    of = len(catalogue.sizes(folder))
     done = damaged = 0
     with Progress() as progress:
 

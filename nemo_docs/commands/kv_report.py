@@ -113,7 +113,7 @@ def room(configuration: Configuration) -> Room:
     from nemo_docs.kv.store import BUDGET_SHARE
 
     folder, settings = configuration.paths.kv, configuration.settings
-    sizes = [entry.n_bytes for entry in catalogue.entries(folder)]
+    sizes = catalogue.sizes(folder)
     free = free_bytes(folder)
     budget = (free + sum(sizes)) // BUDGET_SHARE if settings.store_size is None else settings.store_size
     return Room(folder, len(sizes), sum(sizes), budget, free, settings.store_floor)
