@@ -34,7 +34,8 @@ class Reader:
     """Class of the processor that it ran on."""
 
     def __str__(self) -> str:
-        return f"{self.name} in {self.precision}, KV in {self.kv}, on {self.device}"
+        numbers = "on its file's grid" if self.precision == "file" else f"in {self.precision}"
+        return f"{self.name} {numbers}, KV in {self.kv}, on {self.device}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,6 @@ def test_clear_can_take_what_the_library_no_longer_has(nemo_docs: NemoDocs, home
     assert nemo_docs("kv", "clear", "a", "--removed").code == ExitCode.USAGE
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may delete anything")
 def test_what_cannot_be_deleted_is_told_and_the_document_stays(
     nemo_docs: NemoDocs, home: Path, labels: dict[str, str]
 ) -> None:
@@ -220,6 +219,8 @@ def test_what_cannot_be_deleted_is_told_and_the_document_stays(
     for shelf in shelves:
         shelf.chmod(0o500)
     try:
+        if any(os.access(shelf, os.W_OK) for shelf in shelves):
+            pytest.skip("this user may delete anything")
         for command in (["kv", "clear", "a"], ["remove", "a"]):
             done = nemo_docs(*command)
             assert done.code == ExitCode.FAILED
