@@ -140,7 +140,7 @@ def of_nemo(folder: Path, tokens: int, kv: str) -> dict[str, Row]:
         answers.append(answer)
         if eng.keeper:
             began = perf_counter()
-            eng.keeper.saver.flush()
+            eng.flush()
             flushes.append(perf_counter() - began)
         if way == "off":
             del eng
