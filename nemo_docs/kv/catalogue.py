@@ -9,6 +9,7 @@ from nemo_docs.kv import places
 from nemo_docs.kv.block_layout import MAX_FILE_BYTES, Damaged, inspect
 from nemo_docs.kv.entries import Entry, entries
 from nemo_docs.kv.eviction import standings
+from nemo_docs.kv.files import remove
 from nemo_docs.kv.introduction import find_identity, read_identity
 from nemo_docs.kv.pins import pin, pinned, unpin
 from nemo_docs.kv.shares import shares
@@ -64,7 +65,7 @@ def purge(
     Args:
         folder: Of the store.
         label: Only those that depend on this text, whether it is pinned or not, and its pin; None for all.
-        seed: Only those of this identity; None for all.
+        seed: Only those of this identity (all 32 bytes, or the eight that its folder is named by); None for all.
         pinned_too: Whether to remove all even where texts are pinned.
 
     Returns:
@@ -73,17 +74,17 @@ def purge(
     Raises:
         OSError: The disk refuses; what was removed until then stays removed.
     """
-    kept = set() if label or pinned_too else pinned(folder)
+    kept = set() if label is not None or pinned_too else pinned(folder)
     n_blocks = n_bytes = 0
+    for path in places.temporary_files(folder):  # whoever is writing one is told that it failed
+        remove(path)
     for home in places.seed_folders(folder) if seed is None else [places.seed_folder(folder, seed)]:
-        for path in places.temporary_files(home, living=True):  # whoever is writing one is told that it failed
-            places.remove(path)
         for entry, standing in standings(entries(folder, seed=bytes.fromhex(home.name)), kept):
             concerned = label is None or entry.header is None or any(label == each for each, _ in entry.labels)
             if concerned and not standing.pinned:
-                places.remove(entry.path)
+                remove(entry.path)
                 n_blocks, n_bytes = n_blocks + 1, n_bytes + entry.n_bytes
-        places.remove(home / places.SHARES_FILE)
+        remove(home / places.SHARES_FILE)
     if label is not None and seed is None:
         unpin(folder, label)
     return n_blocks, n_bytes

@@ -6,14 +6,13 @@ remembers the requests that led to it, which a caller can make without torch.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nemo_docs.kv import places
+from nemo_docs.kv.files import changed, make_folder, read_json, write_json
 from nemo_docs.kv.identity import Identity
-from nemo_docs.paths import write_private
 
 MAX_ASKS = 16
 """How many requests a folder remembers, the latest last."""
@@ -25,15 +24,15 @@ def introduce(home: Path, identity: Identity, asks: str) -> None:
     Raises:
         OSError: The disk refuses.
     """
-    places.make_folder(home)
+    make_folder(home)
     file = home / places.IDENTITY_FILE
-    earlier = [each for each in _asks(places.read_json(file)) if each != asks]
-    write_private(file, json.dumps({**asdict(identity), "asks": [*earlier, asks][-MAX_ASKS:]}, indent=1))
+    earlier = [each for each in _asks(read_json(file)) if each != asks]
+    write_json(file, {**asdict(identity), "asks": [*earlier, asks][-MAX_ASKS:]})
 
 
 def read_identity(home: Path) -> Identity | None:
     """What a folder says of itself, if it is true: its name follows from it."""
-    identity = Identity.from_fields(_mapping(places.read_json(home / places.IDENTITY_FILE)))
+    identity = Identity.from_fields(_mapping(read_json(home / places.IDENTITY_FILE)))
     return identity if identity and places.seed_folder(home.parent, identity.seed) == home else None
 
 
@@ -41,10 +40,10 @@ def find_identity(folder: Path, asks: str) -> dict[str, Any] | None:
     """The fields of the identity that a request led to when it was last made; None if it never was, or is forgotten."""
     found = []
     for home in places.seed_folders(folder):
-        said = _mapping(places.read_json(home / places.IDENTITY_FILE))
+        said = _mapping(read_json(home / places.IDENTITY_FILE))
         identity = read_identity(home)
         if identity and asks in _asks(said):
-            found.append((places.changed(home / places.IDENTITY_FILE), asdict(identity)))
+            found.append((changed(home / places.IDENTITY_FILE), asdict(identity)))
     return max(found, key=lambda each: each[0])[1] if found else None
 
 

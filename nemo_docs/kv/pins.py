@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from nemo_docs.kv import places
-from nemo_docs.paths import private_folder, write_private
-
-PINS_FILE = "pins.json"
-"""Where the labels are listed."""
+from nemo_docs.kv.files import make_folder, read_json, write_json
+from nemo_docs.kv.places import PINS_FILE
 
 
 def pinned(folder: Path) -> set[str]:
     """Labels that are pinned."""
-    labels = places.read_json(folder / PINS_FILE)
+    labels = read_json(folder / PINS_FILE)
     return {label for label in labels if isinstance(label, str)} if isinstance(labels, list) else set()
 
 
@@ -38,4 +34,6 @@ def unpin(folder: Path, label: str) -> None:
 
 
 def _write(folder: Path, labels: set[str]) -> None:
-    write_private(private_folder(folder) / PINS_FILE, json.dumps(sorted(labels)))
+    if not folder.is_dir():  # which may be a link
+        make_folder(folder)
+    write_json(folder / PINS_FILE, sorted(labels))

@@ -6,7 +6,6 @@ stored once for each: what counts is the place where most of it is.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from nemo_docs.kv import places
 from nemo_docs.kv.entries import Entry, Headers, entries
-from nemo_docs.paths import write_private
+from nemo_docs.kv.files import read_json, write_json
 
 Shares = dict[str, tuple[int, int]]
 """Label of a text: tokens stored, tokens in all."""
@@ -27,7 +26,7 @@ def shares(folder: Path, seed: bytes) -> Shares:
     """
     home = places.seed_folder(folder, seed)
     n_blocks = sum(1 for _ in places.scan(home))
-    noted = _read(places.read_json(home / places.SHARES_FILE), n_blocks)
+    noted = _read(read_json(home / places.SHARES_FILE), n_blocks)
     if noted is not None or not n_blocks:
         return noted or {}
     try:
@@ -45,7 +44,7 @@ def write_shares(folder: Path, seed: bytes, headers: Headers) -> Shares:
     blocks = list(entries(folder, headers, seed=seed))
     counted = count_shares(blocks)
     noted = {"blocks": len(blocks), "shares": counted}
-    write_private(places.seed_folder(folder, seed) / places.SHARES_FILE, json.dumps(noted))
+    write_json(places.seed_folder(folder, seed) / places.SHARES_FILE, noted)
     return counted
 
 

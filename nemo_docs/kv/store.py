@@ -21,6 +21,7 @@ from pathlib import Path
 from nemo_docs.kv import places
 from nemo_docs.kv.entries import Headers, entries
 from nemo_docs.kv.eviction import victims
+from nemo_docs.kv.files import file_size, is_abandoned, is_folder, make_folder, remove, write_file
 from nemo_docs.kv.identity import Identity
 from nemo_docs.kv.introduction import introduce
 from nemo_docs.kv.pins import pinned
@@ -78,10 +79,9 @@ class BlockStore:
         self._headers = Headers()
         private_folder(folder)
         introduce(self._home, identity, asks)
-        for home in places.seed_folders(folder):
-            for path in places.temporary_files(home, living=False):
-                with suppress(OSError):
-                    path.unlink()
+        for path in filter(is_abandoned, places.temporary_files(folder)):
+            with suppress(OSError):
+                path.unlink()
 
     def held(self, keys: Sequence[str]) -> int:
         """How many leading blocks are there. Nothing is opened or marked as used."""
@@ -89,7 +89,7 @@ class BlockStore:
 
     def size_of(self, key: str) -> int:
         """Length of a block's file; 0 if it is not there."""
-        return places.file_size(self._path(key))
+        return file_size(self._path(key))
 
     def touch(self, keys: Iterable[str]) -> None:
         """Mark blocks as used now, all with one time. Those that are not there are passed over."""
@@ -132,23 +132,29 @@ class BlockStore:
         if self.size_of(key):
             return True
         with self._writing:
+            if not is_folder(self._home):  # removed while we ran
+                introduce(self._home, self._identity, self._asks)
             if not self._make_room(len(data)):
                 return False
             target = self._path(key)
-            if not self._home.is_dir():  # removed while we ran
-                introduce(self._home, self._identity, self._asks)
-            places.make_folder(target.parent)
-            if os.path.lexists(target):
-                places.remove(target)  # no block: an empty file, a folder, a link
-            _write_whole(target, data)
+            make_folder(target.parent)
+            if not self.size_of(key):
+                remove(target)  # no block: an empty file, a folder, a link
+            try:
+                write_file(target, data)
+            except PermissionError:  # Windows replaces no file that somebody reads: then the block is there
+                if not self.size_of(key):
+                    raise
             self._total += len(data)
             self._unscanned += 1
         return True
 
     def discard(self, key: str) -> None:
         """Remove a block that was found to be bad."""
+        path = self._path(key)
         with suppress(OSError):
-            places.remove(self._path(key))
+            if is_folder(path.parent):
+                remove(path)
 
     def note_shares(self) -> None:
         """Write down how much of each text is stored, for those who list it.
@@ -172,10 +178,15 @@ class BlockStore:
             return True
         blocks, now = list(entries(self._folder, self._headers)), time.time()
         self._total = sum(entry.n_bytes for entry in blocks)
-        wanted = max(self._excess(n_bytes), self._budget() // SLACK)
-        for entry in victims(blocks, wanted, pinned=pinned(self._folder), in_use=set(self.in_use), now=now):
+        self._headers.keep({entry.path for entry in blocks})
+        excess = self._excess(n_bytes)
+        wanted = max(excess, self._budget() // SLACK)
+        chosen = victims(blocks, wanted, pinned=pinned(self._folder), in_use=set(self.in_use), now=now)
+        if sum(entry.n_bytes for entry in chosen) < excess:
+            return False  # nothing is gained by removing what does not make room
+        for entry in chosen:
             with suppress(OSError):
-                entry.path.unlink()
+                remove(entry.path)
                 self._total -= entry.n_bytes
         return self._excess(n_bytes) <= 0
 
@@ -188,25 +199,3 @@ class BlockStore:
         if self._budget_bytes is not None:
             return self._budget_bytes
         return (shutil.disk_usage(self._home).free + self._total) // BUDGET_SHARE
-
-
-def _write_whole(target: Path, data: memoryview) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = places.temporary_path(target)
-    try:
-        with places.create_file(temporary) as file:
-            done = 0
-            while done < len(data):
-                done += file.write(data[done:])
-            os.fsync(file.fileno())
-        try:
-            os.replace(temporary, target)
-        except PermissionError:  # on Windows, while somebody reads the same block: then it is there
-            if not places.file_size(target):
-                raise
-            temporary.unlink()
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    places.sync_folder(target.parent)
