@@ -38,6 +38,7 @@ _COMMANDS = {
     "read": "ask:read",
     "ask": "ask:ask",
     "model": "models:model",
+    "kv": "kv:kv",
     "engine": "engine:engine",
     "bench": "bench:bench",
     "doctor": "doctor:doctor",

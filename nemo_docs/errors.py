@@ -9,6 +9,7 @@
     │   ├── NoTextLayer
     │   └── Unreadable
     ├── LibraryError         1  the database cannot be opened or written
+    ├── StoreError           1  what was read cannot be deleted or pinned on disk
     ├── ModelError           1
     │   ├── UnknownModel     2
     │   ├── WeightsMissing
@@ -89,6 +90,10 @@ class Unreadable(ReaderError):
 
 class LibraryError(NemoDocsError):
     """The database cannot be opened, read or written."""
+
+
+class StoreError(NemoDocsError):
+    """The store of what was read cannot be changed, or holds what is damaged."""
 
 
 class ModelError(NemoDocsError):

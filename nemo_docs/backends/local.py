@@ -5,7 +5,7 @@ Loading is put off until the first request: a plan of what will be read needs th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from nemo_docs.backends.base import BackendEvent, Cancelled, Piece, never
 from nemo_docs.backends.detokenise import Detokeniser
@@ -104,6 +104,10 @@ class LocalBackend:
             return self._engine.cached([*segments])
         stored = StoredPrompts(self._spec) if self._spec and self._engine.plan() is None else None
         return stored.tokens([*segments]) if stored and stored.holds_anything() else 0
+
+    def forget(self, labels: Set[str]) -> None:
+        """Let go of everything in memory that holds one of these texts; loads nothing."""
+        self._engine.forget(labels)
 
     def ready(self, cancelled: Cancelled = never) -> None:
         """Load the model; a second time does nothing. Returns early when cancelled."""

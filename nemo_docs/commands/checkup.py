@@ -95,6 +95,7 @@ def check_all(options: Mapping[str, object] | None = None) -> Iterator[Check]:
     yield _disk(configuration.paths)
     yield _modes(configuration.paths)
     yield _library(configuration.paths.library)
+    yield _store(configuration)
     yield from _models(configuration)
     engine, status = _engine(configuration)
     if device is not None:
@@ -172,6 +173,26 @@ def _library(path: Path) -> Check:
     if unread:
         return Check("library", Status.WARNING, f"{detail}; {unread} not read to the end", "Add those files again.")
     return Check("library", Status.OK, detail)
+
+
+def _store(configuration: Configuration) -> Check:
+    """What was read and is kept, and whether there is room for more."""
+    from nemo_docs.commands.kv_report import room
+
+    found = room(configuration)
+    if not found.budget_bytes:
+        held = f", which still hold {size(found.n_bytes)}" if found.blocks else ""
+        return Check("store", Status.OK, f"nothing that is read is kept in {found.folder} (store_size = 0){held}")
+    taken = f"{size(found.n_bytes)} of at most {size(found.budget_bytes)}"
+    detail = f"{found.folder}, {found.blocks:,} blocks, {taken}, {size(found.free_bytes)} free"
+    if found.free_bytes < found.floor_bytes:
+        return Check(
+            "store",
+            Status.WARNING,
+            f"{detail}, less than the {size(found.floor_bytes)} that stay free: nothing more is kept",
+            "Make room, or choose another floor: nemo-docs config set store_floor AMOUNT.",
+        )
+    return Check("store", Status.OK, detail)
 
 
 def _torch(wanted: str) -> tuple[Check, Device | None]:

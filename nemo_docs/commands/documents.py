@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from nemo_docs.commands.adding import tell
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.shared import emit, example, json_option, open_reader, standard_input
 from nemo_docs.errors import UsageError
-from nemo_docs.plain import printable
+from nemo_docs.plain import printable, size
 from nemo_docs.settings import load
 
 if TYPE_CHECKING:
@@ -125,18 +126,24 @@ def tag(document: str, collection: str, is_removal: bool, as_json: bool) -> None
 @click.argument("documents", metavar="DOC...", nargs=-1, required=True)
 @json_option
 def remove(documents: tuple[str, ...], as_json: bool) -> None:
-    """Remove documents with their pages, index and stored text.
+    """Remove documents with their pages, index, stored text, and what the model has read of them.
 
-    DOC is a handle or a path, never part of a title. The file itself stays where it is; a handle is not given again.
+    DOC is a handle or a path, never part of a title. The file itself stays where it is; a handle is not given again. A
+    running engine lets go of them, too.
     """
-    from nemo_docs.library.store import Library
+    from nemo_docs.answering import removing
+    from nemo_docs.backends.forgetting import let_go
 
     with open_reader() as library:
         found = {each.handle: each for each in (library.resolve(name, for_removal=True) for name in documents)}
-    with Library(load().paths.library) as store:
-        for document in found.values():
-            store.remove(document.handle)
-            if as_json:
-                emit("removed", {"document": document.handle, "title": document.title})
-            else:
-                click.echo(printable(f"Removed {document.handle}  {document.title}"), err=True)
+    configuration = load()
+    paths = configuration.paths
+    forget = partial(let_go, settings=configuration.settings, state=paths.state)
+    for document in found.values():
+        freed = removing.remove(document.handle, library=paths.library, kv=paths.kv, let_go=forget)
+        if as_json:
+            named = {"document": document.handle, "title": document.title}
+            emit("removed", {**named, "blocks": freed.blocks, "bytes": freed.n_bytes})
+        else:
+            read = f", and {size(freed.n_bytes)} of what was read" if freed.blocks else ""
+            click.echo(printable(f"Removed {document.handle}  {document.title}{read}"), err=True)

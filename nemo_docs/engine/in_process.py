@@ -7,7 +7,7 @@ turns.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -93,6 +93,11 @@ class InProcessEngine:
     def cached(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""
         return 0 if self._engine is None else self._engine.cached(segments)
+
+    def forget(self, labels: Set[str]) -> None:
+        """Let go of everything in memory that holds one of these texts, at once, whatever request is under way."""
+        if self._engine is not None:
+            self._engine.forget(labels)
 
     def plan(self) -> MemoryPlan | None:
         """What memory the loaded model takes; None before it is loaded."""

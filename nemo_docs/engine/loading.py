@@ -17,7 +17,7 @@ from nemo_docs.engine.memory_plan import MemoryPlan, Size, Wishes, least, plan_m
 from nemo_docs.errors import DoesNotFit, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Sequence, Set
 
     from nemo_docs.engine.engine import Engine
     from nemo_docs.engine.keeper import Keeper
@@ -97,6 +97,9 @@ class TokenEngine(Protocol):
 
     def cached(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""
+
+    def forget(self, labels: Set[str]) -> None:
+        """Let go of everything in memory that holds one of these texts, and save nothing more of it. Loads nothing."""
 
     def plan(self) -> MemoryPlan | None:
         """What memory the loaded model takes; None before it is loaded. Loads nothing."""

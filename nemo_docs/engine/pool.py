@@ -117,9 +117,14 @@ class CachePool:
         self._forgotten -= labels  # they are asked about anew
 
     def forget(self, labels: Set[str]) -> None:
-        """Let every cache go that holds one of these texts; those that are lent when they come back."""
+        """Let every cache go that holds one of these texts; those that are lent when they come back.
+
+        Of a cache without labels nobody knows what it holds, such as quotes that an answer was made over: it goes, too.
+        """
         self._forgotten |= labels
-        for cache in [each for each in self._resting if labels & self._labels.get(each, set())]:
+        for cache in self._lent:
+            self._labels[cache] = self._labels.get(cache) or labels
+        for cache in [each for each in self._resting if labels & (self._labels.get(each) or labels)]:
             self._resting = [each for each in self._resting if each is not cache]
             self._before_drop(cache)
 

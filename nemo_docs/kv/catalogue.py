@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nemo_docs.kv import places
@@ -10,11 +10,19 @@ from nemo_docs.kv.block_layout import MAX_FILE_BYTES, Damaged, inspect
 from nemo_docs.kv.entries import Entry, entries
 from nemo_docs.kv.eviction import standings
 from nemo_docs.kv.files import remove
-from nemo_docs.kv.introduction import find_identity, read_identity
+from nemo_docs.kv.introduction import find_identity, read_asks, read_identity
 from nemo_docs.kv.pins import pin, pinned, unpin
 from nemo_docs.kv.shares import shares
 
-__all__ = ["Entry", "entries", "find_identity", "held", "pin", "pinned", "purge", "shares", "unpin", "verify"]
+__all__ = [
+    "Entry", "entries", "find_identity", "held", "pin", "pinned", "purge", "read_asks", "read_identity", "remove",
+    "shares", "sizes", "unpin", "verify",
+]  # fmt: skip
+
+
+def sizes(folder: Path) -> list[int]:
+    """Bytes of every block's file; nothing is opened."""
+    return [found.n_bytes for home in places.seed_folders(folder) for found in places.scan(home)]
 
 
 def held(folder: Path, seed: bytes, keys: list[str]) -> int:
@@ -22,8 +30,12 @@ def held(folder: Path, seed: bytes, keys: list[str]) -> int:
     return places.leading(places.seed_folder(folder, seed), keys)
 
 
-def verify(folder: Path) -> Iterator[tuple[Path, str]]:
+def verify(folder: Path, on_block: Callable[[], None] = lambda: None) -> Iterator[tuple[Path, str]]:
     """Read every byte of every block.
+
+    Args:
+        folder: Of the store.
+        on_block: Told of each block that was read.
 
     Yields:
         Each file that cannot be used, and what is wrong with it: the end of a sentence that begins with the file.
@@ -33,7 +45,9 @@ def verify(folder: Path) -> Iterator[tuple[Path, str]]:
         if identity is None:
             yield home / places.IDENTITY_FILE, "does not describe the folder that it is in"
         for found in sorted(places.scan(home)):
-            if problem := _problem(found.path):
+            problem = _problem(found.path)
+            on_block()
+            if problem:
                 yield found.path, problem
 
 

@@ -26,7 +26,7 @@ def introduce(home: Path, identity: Identity, asks: str) -> None:
     """
     make_folder(home)
     file = home / places.IDENTITY_FILE
-    earlier = [each for each in _asks(read_json(file)) if each != asks]
+    earlier = [each for each in read_asks(home) if each != asks]
     write_json(file, {**asdict(identity), "asks": [*earlier, asks][-MAX_ASKS:]})
 
 
@@ -40,15 +40,15 @@ def find_identity(folder: Path, asks: str) -> dict[str, Any] | None:
     """The fields of the identity that a request led to when it was last made; None if it never was, or is forgotten."""
     found = []
     for home in places.seed_folders(folder):
-        said = _mapping(read_json(home / places.IDENTITY_FILE))
         identity = read_identity(home)
-        if identity and asks in _asks(said):
+        if identity and asks in read_asks(home):
             found.append((changed(home / places.IDENTITY_FILE), asdict(identity)))
     return max(found, key=lambda each: each[0])[1] if found else None
 
 
-def _asks(said: Any) -> list[str]:
-    asks = _mapping(said).get("asks")
+def read_asks(home: Path) -> list[str]:
+    """The requests that led to a folder, the latest last."""
+    asks = _mapping(read_json(home / places.IDENTITY_FILE)).get("asks")
     return [each for each in asks if isinstance(each, str)] if isinstance(asks, list) else []
 
 

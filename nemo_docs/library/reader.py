@@ -107,6 +107,13 @@ class LibraryReader:
         """
         return document_named(self.documents(), reference, for_removal=for_removal)
 
+    def version_hashes(self) -> dict[str, frozenset[str]]:
+        """The SHA-256 (hex) of every version of every document, each with the handles of those that have it."""
+        found: dict[str, set[str]] = {}
+        for row in self._rows("SELECT v.sha256, d.handle FROM versions v JOIN documents d ON d.id = v.document"):
+            found.setdefault(row["sha256"], set()).add(row["handle"])
+        return {sha256: frozenset(handles) for sha256, handles in found.items()}
+
     def collections(self) -> dict[str, tuple[str, ...]]:
         """The handles in each collection; both in order."""
         if not self._has_collections():

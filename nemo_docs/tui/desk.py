@@ -7,7 +7,7 @@ belongs to one thread and reading costs a millisecond. Texts of documents are ke
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -352,8 +352,23 @@ class Desk:
                     library.untag(handle, name)
 
     def remove(self, handle: str) -> None:
-        """Take a document out of the library."""
-        from nemo_docs.library.store import Library
+        """Take a document out of the library, with all that was read of it.
 
-        with Library(self.configuration.paths.library) as library:
-            library.remove(handle)
+        Raises:
+            NemoDocsError: As `answering.removing.remove` says.
+        """
+        from nemo_docs.answering.removing import remove
+
+        paths = self.configuration.paths
+        remove(handle, library=paths.library, kv=paths.kv, let_go=self._let_go)
+
+    def _let_go(self, labels: Set[str]) -> None:
+        """Have the engine that all share forget these texts, or the one in this process."""
+        from nemo_docs.backends.forgetting import let_go
+
+        configuration = self.configuration
+        let_go(labels, configuration.settings, state=configuration.paths.state)
+        with self._lock:
+            backend = self._backend
+        if backend is not None and configuration.settings.in_process:
+            backend.forget(labels)

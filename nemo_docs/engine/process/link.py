@@ -186,6 +186,14 @@ class Link:
                 process.wait(_ANSWERS_WITHIN_S)
         return pid
 
+    def end_other_code(self) -> None:
+        """Let an engine of other code finish what it does, and end: nobody knows what it would understand."""
+        talk = self._greet()
+        if talk is not None and talk.build != build_id():
+            self._replace(talk)
+        elif talk is not None:
+            talk.close()
+
     def stopped(self, talk: Talk) -> EngineStopped:
         """What is told when the engine goes in the middle of something."""
         return EngineStopped(

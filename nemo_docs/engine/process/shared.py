@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from nemo_docs import errors
 from nemo_docs.engine.loading import Cancelled, ModelSpec, OnLayer
@@ -84,6 +84,10 @@ class SharedEngine:
         except Gone:
             return 0
 
+    def forget(self, labels: Set[str]) -> None:
+        """Let go of everything in memory that holds one of these texts, and save nothing more of it. Starts nothing."""
+        forget(self._link, labels)
+
     def plan(self) -> MemoryPlan | None:
         """What memory the loaded model takes; None where no engine has loaded it. Starts nothing."""
         try:
@@ -134,12 +138,13 @@ class SharedEngine:
             raise self._link.stopped(talk) from None
 
 
-def forget(link: Link, labels: Sequence[str]) -> None:
+def forget(link: Link, labels: Set[str]) -> None:
     """Make a running engine let go of what holds one of these texts; where none runs there is nothing to do."""
+    link.end_other_code()
     try:
         with link.talk_if_running() as talk:
             if talk is not None:
-                talk.send(Forget(tuple(labels)))
+                talk.send(Forget(tuple(sorted(labels))))
                 talk.receive(Done)
     except Gone:
         return

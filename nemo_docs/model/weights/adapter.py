@@ -61,7 +61,7 @@ class Adapter:
             WeightsMissing: If there is no adapter of this format.
             WeightsCorrupt: If there is, and it cannot be read, contradicts itself, or is of another model.
         """
-        self.path = _weight_file(path)
+        self.path = weight_file(path)
         self._cache = cache
         params = self.path.with_name(PARAMS)
         if not params.is_file():
@@ -98,8 +98,12 @@ class Adapter:
         return hashlib.sha256(f"lora {content} {self.scaling!r}".encode()).hexdigest()
 
 
-def _weight_file(path: Path) -> Path:
-    """`lora.safetensors` of a folder, or the file itself."""
+def weight_file(path: Path) -> Path:
+    """The `lora.safetensors` of a folder, or the file itself.
+
+    Raises:
+        WeightsMissing: If there is no adapter of this format.
+    """
     if path.is_file():
         return path
     if not path.is_dir():

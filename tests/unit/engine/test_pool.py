@@ -59,3 +59,19 @@ def test_caches_stay_within_the_budget_whatever_is_asked(prompts: list[tuple[int
         assert cache.capacity >= len(ids)
         assert not resting or resting + cache.n_bytes <= budget + 256 * LAYOUT.bytes_per_token
         pool.give(filled(cache, ids, ends))
+
+
+def test_forgetting_a_text_takes_its_caches_and_those_of_which_nobody_knows_what_they_hold() -> None:
+    """Answers are made over quotes, in a prompt that is no window of any document."""
+    pool = CachePool(LAYOUT, 10_000 * LAYOUT.bytes_per_token)
+    prompts = {
+        name: list(range(start, start + 100)) for name, start in (("a", 0), ("b", 200), ("", 400), ("lent", 600))
+    }
+    for name, ids in prompts.items():
+        cache = filled(pool.take(ids, [50, 100], 100), ids, [50, 100])
+        pool.mark(cache, {name} if name in "ab" and name else set())
+        if name != "lent":
+            pool.give(cache)
+    pool.forget({"a"})
+    pool.give(cache)
+    assert {name: pool.shared(ids, [50, 100]) for name, ids in prompts.items()} == {"a": 0, "b": 100, "": 0, "lent": 0}

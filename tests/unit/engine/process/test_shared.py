@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -16,10 +18,11 @@ from time import monotonic
 import psutil
 import pytest
 
+import nemo_docs
 from nemo_docs.engine.loading import ModelSpec, load_engine
 from nemo_docs.engine.process.address import Place
 from nemo_docs.engine.process.link import Link
-from nemo_docs.engine.process.shared import SharedEngine
+from nemo_docs.engine.process.shared import SharedEngine, forget
 from nemo_docs.engine.process.wire import Hello, Run, build_id, encode
 from nemo_docs.engine.protocol import (
     BatchRequest,
@@ -31,6 +34,7 @@ from nemo_docs.engine.protocol import (
     Request,
     Scored,
     ScoreRequest,
+    Text,
     Token,
     Windows,
 )
@@ -308,6 +312,31 @@ def test_what_a_killed_engine_leaves_behind_is_in_nobodys_way(engine: SharedEngi
     assert Path(note.address).exists(), "the socket is still there"
     assert link.status() is None
     assert tokens([*engine.run(SHORT, never)])
+
+
+def test_it_lets_go_of_a_text_and_keeps_the_others(engine: SharedEngine, link: Link) -> None:
+    texts = {
+        name: replace(SHORT, segments=((n,) * 300, (5,)), texts=(Text(name, 300), None)) for n, name in enumerate("ab")
+    }
+    for request in texts.values():
+        [*engine.run(request, never)]
+    engine.forget({"a"})
+    assert [engine.cached(request.segments[:1]) for request in texts.values()] == [0, 300]
+
+
+def test_forgetting_starts_no_engine_and_ends_one_of_other_code(tmp_path: Path, link: Link) -> None:
+    """Nobody knows whether it would understand; it ended with the next question only, which may be never."""
+    forget(link, {"a"})
+    assert not link.place.is_held()
+    code = shutil.copytree(Path(nemo_docs.__file__).parent, tmp_path / "nemo_docs", copy_function=shutil.copy)
+    os.utime(code / "engine" / "engine.py", (1, 1))
+    link.place.state.mkdir()
+    command = [sys.executable, "-P", "-m", "nemo_docs.engine.process", str(link.place.state), "60"]
+    other = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    until(lambda: link.status() is not None)
+    forget(link, {"a"})
+    assert other.wait(timeout=30) == 0
+    assert not link.place.is_held()
 
 
 def test_only_its_user_may_speak_to_it(engine: SharedEngine, link: Link, state: Path) -> None:
