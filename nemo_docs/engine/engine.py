@@ -196,6 +196,11 @@ class Engine:
         part = leading_part(segments, self._chunk_tokens)
         return self._pool.shared(part.ids, part.reusable)
 
+    def flush(self) -> None:
+        """Wait until what was read is saved."""
+        if self.keeper:
+            self.keeper.flush()
+
     def _before_drop(self, cache: KVCache) -> None:
         if self.keeper:
             self.keeper.saver.settle(cache)

@@ -76,6 +76,10 @@ class Keeper:
         self.rates.brought(restored.n_bytes, seconds)
         return restored
 
+    def flush(self) -> None:
+        """Wait until what was read is saved."""
+        self.saver.flush()
+
     def _expected(self, start: int, end: int) -> Restored:
         n_bytes = (end - start) * self._token_bytes
         seconds = self.rates.bring_s(n_bytes) or 0.0

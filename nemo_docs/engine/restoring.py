@@ -7,7 +7,7 @@ that the later ones' blocks come while the model reads for the first.
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from time import perf_counter
 
 import torch
@@ -60,7 +60,7 @@ class Restorer:
 
     def __init__(self, store: BlockStore, staging: Staging, device: torch.device, threads: int) -> None:
         self._store, self._staging, self._device = store, staging, device
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="restore")
+        self._threads = staging.threads(threads, "restore")
 
     def begin(self, prefix: Prefix, cache: KVCache, tokens: int) -> Restoring:
         """Bring the tokens up to `tokens` behind those that a cache holds; both are ends of chunks."""

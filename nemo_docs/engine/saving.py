@@ -9,7 +9,7 @@ the time of a chunk: so a process that is killed loses one chunk at most. On a G
 from __future__ import annotations
 
 from collections.abc import Set
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -57,8 +57,7 @@ class Saver:
 
     def __init__(self, store: BlockStore, staging: Staging, device: torch.device, threads: int) -> None:
         self._store, self._staging, self._device = store, staging, device
-        # before the process ends all that was begun is done
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="save")
+        self._threads = staging.threads(threads, "save")
         self._of_cache: WeakKeyDictionary[KVCache, list[Saving]] = WeakKeyDictionary()
 
     def begin(self, prefix: Prefix, cache: KVCache) -> Saving:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 
 class Staging:
@@ -27,13 +26,21 @@ class Staging:
         self._device, self._n_bytes = device, n_bytes
         self._mine = threading.local()
 
+    def threads(self, count: int, name: str) -> ThreadPoolExecutor:
+        """Threads that lend memory from here; before the process ends, all that was given to them is done.
+
+        On a GPU they are begun now, so that nobody waits for memory to be pinned later.
+        """
+        threads = ThreadPoolExecutor(count, thread_name_prefix=name, initializer=self._prepare)
+        if self._device.type == "cuda":
+            together = threading.Barrier(count)
+            for _ in range(count):  # a thread that waits for the others takes no second one
+                threads.submit(together.wait)
+        return threads
+
     @contextmanager
     def lent(self, after: torch.cuda.Event | None = None) -> Iterator[memoryview]:
         """This thread's piece, and on a GPU its stream, which begins behind `after`."""
-        if not hasattr(self._mine, "memory"):
-            is_cuda = self._device.type == "cuda"
-            self._mine.memory = _pinned(self._n_bytes) if is_cuda else np.empty(self._n_bytes, np.uint8)
-            self._mine.stream = torch.cuda.Stream(self._device) if is_cuda else None  # type: ignore[no-untyped-call]
         if self._mine.stream is None:
             yield memoryview(self._mine.memory)
             return
@@ -42,9 +49,7 @@ class Staging:
                 self._mine.stream.wait_event(after)
             yield memoryview(self._mine.memory)
 
-
-def _pinned(n_bytes: int) -> NDArray[np.uint8]:
-    """Pinned in place: torch's own pinned memory comes in powers of two. Where that fails, copies are slower."""
-    memory = np.empty(n_bytes, np.uint8)
-    torch.cuda.cudart().cudaHostRegister(memory.ctypes.data, n_bytes, 0)  # type: ignore[no-untyped-call]
-    return memory
+    def _prepare(self) -> None:
+        is_cuda = self._device.type == "cuda"
+        self._mine.memory = torch.empty(self._n_bytes, dtype=torch.uint8, pin_memory=is_cuda).numpy()
+        self._mine.stream = torch.cuda.Stream(self._device) if is_cuda else None  # type: ignore[no-untyped-call]

@@ -34,6 +34,7 @@ ALIGNMENT = 64
 _MAX_NUMBER = 1 << 40
 _FIRST_READ = 4096
 _ITEM_BYTES = {"F32": 4, "F16": 2, "BF16": 2, "I8": 1, "I32": 4, "U8": 1}
+_json_of = json.JSONEncoder(separators=(",", ":")).encode
 _FORMS = {"full": ("F32", "F16", "BF16"), "int8": ("I8",)}
 
 
@@ -108,7 +109,7 @@ def encode(header: Header) -> bytes:
         name: {"dtype": each.dtype, "shape": each.shape, "data_offsets": (each.start, each.end)}
         for name, each in extents(header).items()
     }
-    text = json.dumps({"__metadata__": metadata, **tensors}, separators=(",", ":")).encode()
+    text = _json_of({"__metadata__": metadata, **tensors}).encode()
     text += b" " * (-(8 + len(text)) % ALIGNMENT)
     return len(text).to_bytes(8, "little") + text
 
@@ -179,10 +180,12 @@ def _header(length_bytes: memoryview, text: Callable[[int], memoryview], file_le
         header = _decode(json.loads(raw)["__metadata__"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged("has a header that makes no sense") from error
-    if encode(header) != bytes(length_bytes) + raw:
+    beginning = encode(header)
+    if beginning != bytes(length_bytes) + raw:
         raise Damaged("has a header that contradicts itself")
-    if file_bytes(header) != file_length:
-        raise Damaged(f"has {file_length} bytes where its header promises {file_bytes(header)}")
+    promised = len(beginning) + extents(header)["checksum"].end
+    if promised != file_length:
+        raise Damaged(f"has {file_length} bytes where its header promises {promised}")
     return header
 
 
@@ -216,7 +219,7 @@ def _decode(metadata: dict[str, str]) -> Header:
 
 
 def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return value if isinstance(value, str) else _json_of(value)
 
 
 def _json(text: str, kind: type) -> Any:

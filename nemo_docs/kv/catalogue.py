@@ -79,7 +79,7 @@ def purge(
     Args:
         folder: Of the store.
         label: Only those that depend on this text, whether it is pinned or not, and its pin; None for all.
-        seed: Only those of this identity; None for all.
+        seed: Only those of this identity (all 32 bytes, or the eight that its folder is named by); None for all.
         pinned_too: Whether to remove all even where texts are pinned.
 
     Returns:

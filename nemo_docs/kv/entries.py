@@ -58,7 +58,7 @@ class Headers:
         """The header of a block's file; None if it cannot be read, or is of another block than the file's name says."""
         if (known := self._known.get(path)) is None:
             known = read_header(path)
-            if known is None or (known.key, known.seed[:16]) != (path.stem, path.parent.parent.name):
+            if known is None or _place(path.parents[2], known) != path:
                 return None
             self._known[path] = known
         return known
@@ -80,3 +80,7 @@ def entries(folder: Path, headers: Headers | None = None, *, seed: bytes | None 
     for home in places.seed_folders(folder) if seed is None else [places.seed_folder(folder, seed)]:
         for path, n_bytes, used in places.scan(home):
             yield Entry(path, home.name, path.stem, n_bytes, used, known.of(path))
+
+
+def _place(folder: Path, header: Header) -> Path:
+    return places.block_path(places.seed_folder(folder, bytes.fromhex(header.seed)), header.key)

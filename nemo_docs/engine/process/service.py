@@ -127,6 +127,7 @@ class Service:
     def _end(self) -> None:
         self._ending.set()
         self._listener.close()
+        self.turns.end()
         for session in list(self._sessions):
             session.flush()
 

@@ -179,9 +179,15 @@ class Turns:
         for each in jobs:
             each.tell(Layers(done, of))
 
+    def end(self) -> None:
+        """Nothing more is asked: wait until what was read is saved."""
+        if self._engine is not None and self._engine.loaded is not None:
+            self._engine.loaded.flush()
+
     def _unload(self) -> None:
         if self._engine is None:
             return
+        self.end()
         self._spec = self._engine = None
         gc.collect()
         empty_device_caches()

@@ -53,8 +53,7 @@ def request(document=DOCUMENT, question=QUESTION, label="a") -> Request:
 
 def ask(eng: Engine, what: Request | None = None) -> tuple[list[int], Finished, list]:
     events = list(eng.run(what or request()))
-    if eng.keeper:
-        eng.keeper.saver.flush()
+    eng.flush()
     return [event.id for event in events if isinstance(event, Token)], events[-1], events
 
 
@@ -130,7 +129,7 @@ def test_a_cancel_keeps_every_chunk_that_was_read(tmp_path):
     eng, asked = engine(tmp_path), count()
     layers = 3
     list(eng.run(request(), lambda: next(asked) >= 3 * layers))
-    eng.keeper.saver.flush()
+    eng.flush()
     _, finished, _ = ask(engine(tmp_path))
     assert finished.tokens_restored == len(PREAMBLE) + 2 * CHUNK
 
@@ -204,7 +203,7 @@ def test_a_request_under_way_does_not_bring_a_forgotten_text_back(tmp_path):
     for path in tmp_path.rglob("*.kv"):
         path.unlink()
     list(running)
-    eng.keeper.saver.flush()
+    eng.flush()
     assert eng.cached((PREAMBLE, DOCUMENT)) == 0
     assert not [*tmp_path.rglob("*.kv")]
 
@@ -229,6 +228,6 @@ def test_a_small_pool_loses_nothing_that_was_to_be_saved(tmp_path):
     documents = [tuple((seed * n) % 89 + 3 for n in range(200)) for seed in range(3, 11)]
     for number, document in enumerate(documents):
         list(eng.run(request(document, label=str(number))))
-    eng.keeper.saver.flush()
+    eng.flush()
     for number, document in enumerate(documents):
         assert ask(engine(tmp_path), request(document, label=str(number)))[1].tokens_restored == 207
