@@ -90,7 +90,7 @@ def purge(
     """
     kept = set() if label is not None or pinned_too else pinned(folder)
     n_blocks = n_bytes = 0
-    for path in places.temporary_files(folder):  # whoever is writing one is told that it failed
+    for path in places.temporary_files(folder):  # whoever is writing one does so once more
         remove(path)
     for home in places.seed_folders(folder) if seed is None else [places.seed_folder(folder, seed)]:
         for entry, standing in standings(entries(folder, seed=bytes.fromhex(home.name)), kept):

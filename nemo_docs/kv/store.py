@@ -30,6 +30,8 @@ from nemo_docs.paths import private_folder
 
 FLOOR_BYTES = 2_000_000_000
 """What stays free on the disk unless asked otherwise."""
+MOST_REMOVALS = 4
+"""So many while it is being written do not keep a block from being kept."""
 BUDGET_SHARE = 5
 """Unless asked otherwise a store takes one part in so many of the disk that is free or its own."""
 RESCAN_WRITES = 64
@@ -141,7 +143,7 @@ class BlockStore:
             if not self.size_of(key):
                 remove(target)  # no block: an empty file, a folder, a link
             try:
-                write_file(target, data)
+                _write_in_spite_of_removals(target, data)
             except PermissionError:  # Windows replaces no file that somebody reads: then the block is there
                 if not self.size_of(key):
                     raise
@@ -199,3 +201,13 @@ class BlockStore:
         if self._budget_bytes is not None:
             return self._budget_bytes
         return (shutil.disk_usage(self._home).free + self._total) // BUDGET_SHARE
+
+
+def _write_in_spite_of_removals(target: Path, data: memoryview) -> None:
+    """Write a file; once more where somebody who removes another text has taken it half-written."""
+    for _ in range(MOST_REMOVALS):
+        with suppress(FileNotFoundError):
+            write_file(target, data)
+            return
+        make_folder(target.parent)
+    write_file(target, data)

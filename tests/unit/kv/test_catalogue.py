@@ -143,7 +143,7 @@ def test_purging_all_leaves_what_pinned_texts_need_unless_told_otherwise(store, 
 
 
 def test_purging_removes_what_is_being_written(store, folder):
-    """It may hold some of the text; its writer fails, and says so."""
+    """It may hold some of the text; who writes another one does so once more."""
     fill(store, window([A], [300]))
     shelf = next(scan(seed_folder(folder, store.seed))).path.parent
     unfinished = shelf / f".{'a' * 64}-{os.getpid()}-0123456789abcdef.tmp"
