@@ -49,20 +49,30 @@ def write_shares(folder: Path, seed: bytes, headers: Headers) -> Shares:
 
 
 def count_shares(blocks: Iterable[Entry]) -> Shares:
-    """How much of each text these blocks of one identity hold."""
-    reachable: set[str] = set()
-    stored: dict[str, dict[tuple[str, ...], int]] = defaultdict(lambda: defaultdict(int))
+    """How much of each text these blocks of one identity hold.
+
+    A block belongs to whoever wrote it first. Where two versions of a text begin alike, what they share counts for each
+    of which more than that is stored.
+    """
+    reachable: dict[str, Entry] = {}
+    stored: dict[str, dict[tuple[str, ...], dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     in_all: dict[str, int] = {}
     for entry in sorted(blocks, key=lambda each: each.start):
         if entry.header is None or not (entry.start == 0 or entry.parent in reachable):
             continue
-        reachable.add(entry.key)
+        reachable[entry.key] = entry
         if entry.labels:
-            behind = tuple(label for label, _ in entry.labels[:-1])
-            label, in_all_tokens = entry.labels[-1]
+            *before, (label, in_all_tokens) = entry.labels
             in_all[label] = in_all_tokens
-            stored[label][behind] += entry.tokens
-    return {label: (min(max(each.values()), in_all[label]), in_all[label]) for label, each in stored.items()}
+            behind = tuple(each for each, _ in before)
+            mine, at = stored[label][behind], entry
+            while at.key not in mine and at.labels and at.labels[-1][0] not in behind:
+                mine[at.key] = at.tokens
+                at = reachable.get(at.parent, at)
+    return {
+        label: (min(max(sum(each.values()) for each in ways.values()), in_all[label]), in_all[label])
+        for label, ways in stored.items()
+    }
 
 
 def _read(noted: Any, n_blocks: int) -> Shares | None:

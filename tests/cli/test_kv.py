@@ -122,6 +122,16 @@ def test_list_and_show_tell_how_much_of_a_document_the_model_has_read(
     assert (shown["tokens_read"], shown["tokens"]) == (399, 400)
 
 
+def test_what_two_versions_share_counts_for_both(
+    nemo_docs: NemoDocs, home: Path, labels: dict[str, str], model: str
+) -> None:
+    """Blocks that were written for an earlier version made a changed document look unread that was read whole."""
+    keep(home / "kv", [(labels["a"], [*range(600)])], asks=model)
+    keep(home / "kv", [(labels["b"], [*range(512), *range(1_000, 1_050)])], asks=model)
+    counts = [(event["tokens_read"], event["tokens"]) for event in nemo_docs("list", "--json").events]
+    assert counts == [(600, 600), (562, 562)]
+
+
 def test_without_the_model_nothing_is_told_of_reading(nemo_docs: NemoDocs, home: Path, labels: dict[str, str]) -> None:
     keep(home / "kv", [(labels["a"], range(30))])
     (event, _) = nemo_docs("list", "--json").events
