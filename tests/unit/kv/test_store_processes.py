@@ -17,7 +17,7 @@ import pytest
 from nemo_docs.kv.block_file import unpack
 from nemo_docs.kv.catalogue import entries, verify
 from nemo_docs.kv.files import listing
-from nemo_docs.kv.places import temporary_files
+from nemo_docs.kv.places import seed_folder, temporary_files
 from nemo_docs.kv.store import BlockStore
 from tests.unit.kv.stored import IDENTITY, Stored, blocks_of, fill, open_store
 
@@ -124,7 +124,8 @@ def killed_while_writing(folder: Path, moments: int, seed: int) -> None:
         whole(store, blocks)
         assert list(verify(folder)) == []
         assert all(
-            each.name in ("identity.json", "shares.json") or each.is_dir() for each in listing(store_home(store))
+            each.name in ("identity.json", "shares.json") or each.is_dir()
+            for each in listing(seed_folder(folder, store.seed))
         )
     fill(open_store(folder), blocks)
     assert whole(open_store(folder, IDENTITY), blocks) == len(blocks)
