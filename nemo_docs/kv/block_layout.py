@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,16 @@ def extents(header: Header) -> dict[str, Extent]:
 
     Larger numbers come first, so that each tensor begins at a multiple of its numbers' size.
     """
-    tensors: dict[str, tuple[str, tuple[int, ...]]] = {"ids": ("I32", (header.tokens,))}
-    if header.form == "int8":
-        tensors |= dict.fromkeys(("k_scales", "v_scales"), ("BF16", header.shape[:3]))
-    tensors |= dict.fromkeys(("k", "v"), (header.dtype, header.shape))
+    return _extents(header.form, header.dtype, header.shape)
+
+
+@lru_cache(maxsize=1024)
+def _extents(form: str, dtype: str, shape: tuple[int, int, int, int]) -> dict[str, Extent]:
+    """There are as many as there are lengths of blocks, and each is asked for a thousand times."""
+    tensors: dict[str, tuple[str, tuple[int, ...]]] = {"ids": ("I32", (shape[2],))}
+    if form == "int8":
+        tensors |= dict.fromkeys(("k_scales", "v_scales"), ("BF16", shape[:3]))
+    tensors |= dict.fromkeys(("k", "v"), (dtype, shape))
     tensors["checksum"] = ("U8", (CHECKSUM_BYTES,))
     placed, at = {}, 0
     for name, (dtype, shape) in tensors.items():
