@@ -3,7 +3,8 @@
 Each stands in a folder named by the SHA-256 of its bytes, under its title, so that the same bytes are kept once and the
 ordinary path of a file takes them in. The trade-off is a second copy on the disk; it is what a page is read from again.
 Files are 0600, folders 0700. A copy goes when its document goes; one that a killed process left behind, known to no
-document, is swept away by a later add, when it is old enough to be nobody's work.
+document, is swept away by a later add, when it is old enough to be nobody's work. What such a process did not copy to
+its end goes with the next removal: it may be the same text.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from nemo_docs.library.clean import clean_line
 _PIECE = 1 << 20
 _LONGEST_NAME = 200
 """Bytes; file systems allow 255."""
+_UNFINISHED = ".part"
 _ABANDONED_S = 24 * 60 * 60
 _NOT_IN_NAMES = re.compile(r'[/\\:*?"<>|]')
 
@@ -48,7 +50,7 @@ def keep(library: Path, stream: BinaryIO, title: str, *, max_bytes: int) -> Path
     temporary = ""
     try:
         inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=inbox)
+        descriptor, temporary = tempfile.mkstemp(dir=inbox, prefix=f"{os.getpid()}-", suffix=_UNFINISHED)
         size, digest = 0, hashlib.sha256()
         with os.fdopen(descriptor, "wb") as file:
             while piece := stream.read(_PIECE):
@@ -95,6 +97,27 @@ def discard(library: Path, path: str | Path) -> None:
         raise LibraryError(
             f"The copy {clean_line(str(path))} cannot be deleted: {error.strerror or error}.", hint="Delete it by hand."
         ) from error
+
+
+def discard_unfinished(library: Path) -> None:
+    """Delete what processes that have ended did not copy to its end.
+
+    Raises:
+        LibraryError: If it cannot be deleted.
+    """
+    import psutil  # type: ignore[import-untyped]
+
+    for file in _inbox(library).glob(f"*-*{_UNFINISHED}"):
+        pid = file.name.partition("-")[0]
+        if pid.isdecimal() and psutil.pid_exists(int(pid)):
+            continue
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise LibraryError(
+                f"The copy {clean_line(str(file))} cannot be deleted: {error.strerror or error}.",
+                hint="Delete it by hand.",
+            ) from error
 
 
 def sweep(library: Path, known: Collection[str]) -> None:

@@ -37,6 +37,7 @@ def remove_document(connection: sqlite3.Connection, path: Path, handle: str) -> 
         ).fetchall()
     for row in files:
         inbox.discard(path, os.fsdecode(row["path"]))
+    inbox.discard_unfinished(path)
     with transaction(connection, path) as execute:
         document = tags.document_id(execute, handle)
         execute("PRAGMA defer_foreign_keys = ON")

@@ -16,7 +16,8 @@ from nemo_docs.errors import ExitCode
 from nemo_docs.kv import catalogue
 from nemo_docs.settings import load
 from tests.cli.conftest import NemoDocs
-from tests.stored import IDENTITY, keep
+from tests.stored import keep
+from tests.unit.kv.stored import IDENTITY
 from tests.unit.test_imports import RUN, python
 
 Write = Callable[[str, str], Path]
@@ -66,7 +67,7 @@ def test_show_tells_tokens_blocks_bytes_and_whose_they_are(
     keep(home / "kv", [("0" * 64, range(20))], asks=model)
     one, gone, first = rows(nemo_docs)
     assert (one["documents"], one["title"], one["tokens_read"], one["tokens"]) == (["a"], "lease.txt", 300, 400)
-    assert (one["blocks"], one["precision"], one["kv"], one["is_pinned"]) == (2, "fp32", "full", False)
+    assert (one["blocks"], one["precision"], one["kv"], one["is_pinned"]) == (2, "bf16", "full", False)
     assert one["model"] == json.loads(model)["path"]
     assert (gone["documents"], gone["tokens_read"], gone["label"]) == ([], 20, "0" * 64)
     assert (first["label"], first["blocks"]) == ("", 1)
@@ -83,7 +84,7 @@ def test_show_of_a_document_is_of_that_alone(nemo_docs: NemoDocs, home: Path, la
     keep(home / "kv", [(labels["a"], range(30))])
     keep(home / "kv", [(labels["a"], range(30))], identity=dataclasses.replace(IDENTITY, precision="int8"))
     assert [(row["documents"], row["precision"]) for row in rows(nemo_docs, "lease")] == [
-        (["a"], "fp32"),
+        (["a"], "bf16"),
         (["a"], "int8"),
     ]
     done = nemo_docs("kv", "show", "b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -88,6 +89,24 @@ def test_what_is_no_block_any_more_goes_with_the_next_document(nemo_docs: NemoDo
     unfinished.write_bytes(files[1].read_bytes())
     assert nemo_docs("remove", "a").code == 0
     assert not traces(home, WORDS, [*range(600)])
+
+
+def test_what_a_killed_process_did_not_copy_to_its_end_goes_too(nemo_docs: NemoDocs, home: Path, write: Write) -> None:
+    nemo_docs("add", write("secret.txt", SECRET))
+    command = [sys.executable, "-m", "nemo_docs", "add", "-", "--title", "secret.txt"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert process.stdin
+    process.stdin.write(SECRET.encode() * 20_000)
+    process.stdin.flush()
+    (unfinished,) = (home / "inbox").iterdir()
+    assert nemo_docs("remove", "a").code == 0
+    assert unfinished.exists(), "it is being copied"
+    process.kill()
+    process.wait()
+    nemo_docs("add", write("other.txt", OPEN))
+    assert traces(home, WORDS, ())
+    assert nemo_docs("remove", "b").code == 0
+    assert not traces(home, WORDS, ())
 
 
 @pytest.fixture

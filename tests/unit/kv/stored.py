@@ -17,11 +17,11 @@ from nemo_docs.kv.store import BlockStore
 
 IDENTITY = Identity(
     weights="w", adapter="", config="{}", precision="bf16", arithmetic="bf16", kv="full", chunk_tokens=512,
-    device="cpu", torch="2.11.0", kernels="k", tokenizer="t",
+    device="cpu", torch="2.11.0", kernels="{}", tokenizer="t",
 )  # fmt: skip
 OTHER = Identity(
     weights="x", adapter="", config="{}", precision="bf16", arithmetic="bf16", kv="full", chunk_tokens=512,
-    device="cpu", torch="2.11.0", kernels="k", tokenizer="t",
+    device="cpu", torch="2.11.0", kernels="{}", tokenizer="t",
 )  # fmt: skip
 
 
