@@ -100,12 +100,16 @@ class ReadingQueue:
             new = [document for document in documents if first or document not in there]
             if not new:
                 return
-            (batch,) = execute("UPDATE counters SET value = value + 1 WHERE name = 'batches' RETURNING value").fetchone()
-            low, high = execute("SELECT coalesce(min(position), 1), coalesce(max(position), 0) FROM reading_queue").fetchone()
+            (batch,) = execute(
+                "UPDATE counters SET value = value + 1 WHERE name = 'batches' RETURNING value"
+            ).fetchone()
+            low, high = execute(
+                "SELECT coalesce(min(position), 1), coalesce(max(position), 0) FROM reading_queue"
+            ).fetchone()
             begin = low - len(new) if first else high + 1
             for position, document in enumerate(new, begin):
                 execute(
-                    "INSERT INTO reading_queue (document, batch, position, state, reason) VALUES (?, ?, ?, 'waiting', '')",
+                    "INSERT INTO reading_queue VALUES (?, ?, ?, 'waiting', '')",
                     (document, batch, position),
                 )
 

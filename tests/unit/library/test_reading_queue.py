@@ -150,7 +150,9 @@ def test_the_second_schema_gets_a_queue_when_it_is_first_written_to(library_path
         max_size=8,
     )
 )
-def test_the_order_is_that_of_a_list(acts: list[tuple[str, list[str]]], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_order_is_that_of_a_list(
+    acts: list[tuple[str, list[str]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("queue") / "library.db"
     with Library(path) as library:
         for name in ("one", "two", "three", "four"):
