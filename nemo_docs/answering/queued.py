@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from nemo_docs.answering.events import Event, Progress
+from nemo_docs.answering.events import Progress
 from nemo_docs.answering.preread import read_window
 from nemo_docs.answering.prompt import Prompts
+from nemo_docs.answering.queue_events import DocumentRead, NotRead, QueueEvent, ReadingBegan, ReadingStopped, Waiting
 from nemo_docs.answering.reading import cut, window_limit
 from nemo_docs.answering.source import Source
 from nemo_docs.answering.windows import Window
@@ -38,68 +39,6 @@ LOOK_S = 0.25
 _HELD_LOOK_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingBegan(Event):
-    """The next documents are read; `Progress` tells how far."""
-
-    event: ClassVar[str] = "reading"
-    document: str
-    """Handles, joined by a comma: several where documents share windows."""
-    title: str
-    """Of the first."""
-    waiting: int
-    """How many documents wait behind."""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentRead(Event):
-    """They are read, and have left the queue."""
-
-    event: ClassVar[str] = "read"
-    document: str
-    title: str
-    windows: int
-    tokens: int
-    """Of their text, as in `Progress` here: what stands around it in a prompt does not count."""
-    tokens_cached: int
-    """Of these, read before."""
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class NotRead(Event):
-    """They cannot be read; the others go on."""
-
-    event: ClassVar[str] = "not_read"
-    document: str
-    title: str
-    message: str
-    hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingStopped(Event):
-    """They are not read to the end now; what was read is kept."""
-
-    event: ClassVar[str] = "stopped"
-    document: str
-    title: str
-    reason: str
-    """`cancelled`, `paused`, `dropped`, or `later` where others are wanted first."""
-    tokens: int
-    """Read so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting(Event):
-    """Nothing is read here for now."""
-
-    event: ClassVar[str] = "waiting"
-    reason: str
-    """`reader`: another program reads the queue; `question`: one is being answered."""
-
-
-QueueEvent = ReadingBegan | Progress | DocumentRead | NotRead | ReadingStopped | Waiting
 Sources = Callable[[Sequence[str]], list[Source]]
 """The texts of documents by their handles."""
 

@@ -18,7 +18,7 @@ from nemo_docs.library.reading_queue import ReadingQueue
 from nemo_docs.settings import Configuration, load
 
 if TYPE_CHECKING:
-    from nemo_docs.answering.queued import QueueEvent
+    from nemo_docs.answering.queue_events import QueueEvent
     from nemo_docs.answering.source import Source
 
 _ACTS = ("later", "queue", "pause", "resume", "drop", "clear")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from nemo_docs.answering.events import Progress as Stage
-from nemo_docs.answering.queued import DocumentRead, NotRead, QueueEvent, ReadingBegan, ReadingStopped, Waiting
+from nemo_docs.answering.queue_events import DocumentRead, NotRead, QueueEvent, ReadingBegan, ReadingStopped, Waiting
 from nemo_docs.answering.render import duration
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.shared import emit, emit_line

@@ -10,16 +10,8 @@ import pytest
 
 from nemo_docs.answering.events import Progress
 from nemo_docs.answering.gather import gather
-from nemo_docs.answering.queued import (
-    DocumentRead,
-    NotRead,
-    QueueEvent,
-    ReadingBegan,
-    ReadingStopped,
-    Waiting,
-    is_being_read,
-    read_queue,
-)
+from nemo_docs.answering.queue_events import DocumentRead, NotRead, QueueEvent, ReadingBegan, ReadingStopped, Waiting
+from nemo_docs.answering.queued import is_being_read, read_queue
 from nemo_docs.answering.source import Source
 from nemo_docs.backends.base import BackendEvent
 from nemo_docs.backends.local import LocalBackend
