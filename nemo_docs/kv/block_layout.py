@@ -94,7 +94,7 @@ def extents(header: Header) -> dict[str, Extent]:
 
 
 @lru_cache(maxsize=1024)
-def _extents(form: str, dtype: str, shape: tuple[int, int, int, int]) -> dict[str, Extent]:
+def _extents(form: str, dtype: str, shape: tuple[int, ...]) -> dict[str, Extent]:
     """There are as many as there are lengths of blocks, and each is asked for a thousand times."""
     tensors: dict[str, tuple[str, tuple[int, ...]]] = {"ids": ("I32", (shape[2],))}
     if form == "int8":
