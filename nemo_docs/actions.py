@@ -50,7 +50,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("help", Pane.APP, ("f1",), "Help", "Show what the focused pane can do, and its keys.", True),
     Action("palette", Pane.APP, ("ctrl+p",), "Palette", "Find any action by typing a part of its name.", True),
     Action("add_files", Pane.APP, ("ctrl+o",), "Add files", "Type or choose files and folders to add.", True),
-    Action("cancel", Pane.APP, ("escape",), "Stop", "Stop the answer, else the reading; what was done is kept.", True),
+    Action(
+        "cancel", Pane.APP, ("escape",), "Stop", "Stop the answer, else what runs beside; what is done stays.", True
+    ),
     Action("focus_library", Pane.APP, ("f3",), "Library", "Go to the library."),
     Action("focus_conversation", Pane.APP, ("f4",), "Conversation", "Go to the conversation."),
     Action("focus_source", Pane.APP, ("f5",), "Source", "Go to the source."),
@@ -62,11 +64,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("toggle_selected", Pane.LIBRARY, ("space",), "Select", "Ask about this document, or no longer.", True),
     Action("select_all", Pane.LIBRARY, ("a",), "All or none", "Ask about the whole library."),
     Action("open_document", Pane.LIBRARY, ("enter",), "Open", "Show the document's pages in the source pane.", True),
-    Action("read_document", Pane.LIBRARY, ("r",), "Read now", "Read it through the model, so that questions start."),
+    Action("read_document", Pane.LIBRARY, ("r",), "Read now", "Read it through the model, before all that waits."),
+    Action("read_later", Pane.LIBRARY, ("l",), "Read later", "Put it at the end of what is read in the background."),
     Action("tag_document", Pane.LIBRARY, ("t",), "Collections", "Put it into collections, or take it out."),
     Action("filter_library", Pane.LIBRARY, ("slash",), "Filter", "Show only documents whose titles hold some words."),
     Action("remove_document", Pane.LIBRARY, ("delete",), "Remove", "Take it out of the library; the file stays."),
     Action("stop_job", Pane.JOBS, ("delete",), "Stop", "Stop this work and keep what was done; or dismiss it.", True),
+    Action(
+        "pause_job", Pane.JOBS, ("space",), "Pause", "Pause this reading, or go on with it; a restart keeps it.", True
+    ),
     Action("give_password", Pane.JOBS, ("enter",), "Password", "Type the password of an encrypted file.", True),
     Action("next_citation", Pane.CONVERSATION, ("n",), "Next quote", "Light up the next quote in its source.", True),
     Action("previous_citation", Pane.CONVERSATION, ("p",), "Previous quote", "Light up the quote before."),

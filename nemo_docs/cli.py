@@ -35,7 +35,7 @@ _COMMANDS = {
     "tag": "documents:tag",
     "remove": "documents:remove",
     "search": "search:search",
-    "read": "ask:read",
+    "read": "read:read",
     "ask": "ask:ask",
     "model": "models:model",
     "kv": "kv:kv",

@@ -55,7 +55,7 @@ class PlainRenderer:
             case Plan():
                 self._narrator.say(plan_line(event))
             case Progress(stage="reading"):
-                left = "" if event.seconds_left is None else f"tokens, {_seconds(event.seconds_left)} left"
+                left = "" if event.seconds_left is None else f"tokens, {duration(event.seconds_left)} left"
                 task = f"Reading window {event.window} of {event.windows}"
                 self._narrator.update(task, event.tokens, event.tokens_total, left)
             case QuoteClose():
@@ -103,7 +103,7 @@ def _time(plan: Plan) -> str:
         unknown = ", speed not measured yet"
         return f"{unknown}: as many as {budget} allow" if len(plan.windows) > 1 else unknown
     allowed = f", of which {budget} are allowed" if plan.seconds > plan.budget_s and len(plan.windows) > 1 else ""
-    return f", about {_seconds(plan.seconds)}{allowed}"
+    return f", about {duration(plan.seconds)}{allowed}"
 
 
 def coverage_line(answer: Answer) -> str:
@@ -148,6 +148,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _seconds(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """`40 s`, `2 min 5 s`, `3 h 20 min`."""
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

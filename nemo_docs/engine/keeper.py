@@ -25,7 +25,7 @@ from nemo_docs.model.transformer import Transformer
 
 BESIDE_BYTES = 1 << 16
 """What a file of a block holds at most beside keys and values."""
-THREADS = {"cpu": (1, 2), "mps": (1, 2), "cuda": (4, 8)}
+THREADS = {"cpu": (1, 2), "mps": (1, 2), "cuda": (4, 14)}
 """How many save and how many bring blocks; of one the order is that of the blocks."""
 
 

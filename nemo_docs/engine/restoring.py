@@ -14,7 +14,7 @@ import torch
 
 from nemo_docs.engine.prefix import Prefix
 from nemo_docs.engine.staging import Staging
-from nemo_docs.kv.block_file import unpack
+from nemo_docs.kv.block_file import RunningChecksum, unpack
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.kv.store import BlockStore
 
@@ -77,9 +77,11 @@ class Restorer:
     def _bring(self, prefix: Prefix, n: int, cache: KVCache, free: torch.cuda.Event | None) -> bool:
         key, block = prefix.keys[n], prefix.blocks[n]
         with torch.inference_mode(), self._staging.lent(free) as buffer:
-            size = self._store.read_into(key, buffer)
-            found = unpack(buffer[:size], key=key, seed=self._store.seed, ids=prefix.ids[block.start : block.end])
-            if found is None:
+            checksum = RunningChecksum(buffer)
+            size = self._store.read_into(key, buffer, checksum.seen)
+            ids = prefix.ids[block.start : block.end]
+            found = unpack(buffer[:size], key=key, seed=self._store.seed, ids=ids, digest=checksum.digest())
+            if found is None or not cache.suits(block.start, *found[1:]):
                 self._store.discard(key)
                 return False
             _, k, v = found

@@ -18,6 +18,7 @@ from nemo_docs.kv.block_layout import (
     Damaged,
     Extent,
     Header,
+    RunningChecksum,
     checksum,
     encode,
     extents,
@@ -28,7 +29,7 @@ from nemo_docs.kv.block_layout import (
 from nemo_docs.kv.chain import Block, id_bytes
 from nemo_docs.kv.form import Rows
 
-__all__ = ["Header", "describe", "pack", "read_header", "unpack"]
+__all__ = ["Header", "RunningChecksum", "describe", "pack", "read_header", "unpack"]
 
 _DTYPES = {
     "F32": torch.float32,
@@ -99,7 +100,7 @@ def pack(
 
 
 def unpack(
-    data: memoryview | NDArray[np.uint8], *, key: str, seed: bytes, ids: Sequence[int]
+    data: memoryview | NDArray[np.uint8], *, key: str, seed: bytes, ids: Sequence[int], digest: bytes | None = None
 ) -> tuple[Header, Rows, Rows] | None:
     """Keys and values of a block, if these bytes are that block beyond any doubt.
 
@@ -108,6 +109,7 @@ def unpack(
         key: The block wanted.
         seed: How its rows must have been computed.
         ids: The tokens that it must hold.
+        digest: As `block_layout.inspect` takes it.
 
     Returns:
         Its header, keys and values; None if a byte is not as it was written, or it is another block. Whoever puts the
@@ -117,7 +119,7 @@ def unpack(
     """
     whole = memoryview(data.data if isinstance(data, np.ndarray) else data).cast("B")
     try:
-        header = inspect(whole)
+        header = inspect(whole, digest)
     except Damaged:
         return None
     parts = extents(header)

@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,6 +36,8 @@ BUDGET_SHARE = 5
 """Unless asked otherwise a store takes one part in so many of the disk that is free or its own."""
 RESCAN_WRITES = 64
 """After so many writes the folder is measured anew: other processes write, too."""
+PIECE_BYTES = 1 << 20
+"""Read at once, so that a checksum finds it in the processor's cache: main memory is what is slow here."""
 SLACK = 64
 """When there is no room, one part in so many of the budget is freed at once, so that not every write has to search."""
 
@@ -76,7 +78,7 @@ class BlockStore:
         self._folder, self._identity, self._asks = folder, identity, asks
         self._home = places.seed_folder(folder, self.seed)
         self._budget_bytes, self._floor_bytes = budget_bytes, floor_bytes
-        self._writing = threading.Lock()
+        self._counting = threading.Lock()
         self._total, self._unscanned = 0, RESCAN_WRITES  # measured with the first write
         self._headers = Headers()
         private_folder(folder)
@@ -101,8 +103,13 @@ class BlockStore:
                 if self.size_of(key):
                     os.utime(self._path(key), ns=(now, now))
 
-    def read_into(self, key: str, buffer: memoryview) -> int:
+    def read_into(self, key: str, buffer: memoryview, seen: Callable[[int], None] = lambda read: None) -> int:
         """Read a block's file. Other threads run meanwhile.
+
+        Args:
+            key: Of the block.
+            buffer: Where it goes.
+            seen: Told of how many bytes there are, each time that some more have come.
 
         Returns:
             How many bytes were read, which is the whole file: `unpack` wants these and no more. 0 if it is gone, cannot
@@ -114,10 +121,11 @@ class BlockStore:
                     return 0
                 done = 0
                 while done < file.size:
-                    read = file.readinto(buffer[done : file.size])
+                    read = file.readinto(buffer[done : min(done + PIECE_BYTES, file.size)])
                     if not read:
                         return 0
                     done += read
+                    seen(done)
                 return done
         except OSError:
             return 0
@@ -133,23 +141,31 @@ class BlockStore:
         """
         if self.size_of(key):
             return True
-        with self._writing:
+        with self._counting:
             if not is_folder(self._home):  # removed while we ran
                 introduce(self._home, self._identity, self._asks)
             if not self._make_room(len(data)):
                 return False
-            target = self._path(key)
-            make_folder(target.parent)
-            if not self.size_of(key):
-                remove(target)  # no block: an empty file, a folder, a link
-            try:
-                _write_in_spite_of_removals(target, data)
-            except PermissionError:  # Windows replaces no file that somebody reads: then the block is there
-                if not self.size_of(key):
-                    raise
             self._total += len(data)
             self._unscanned += 1
+        try:
+            self._write(key, data)
+        except OSError:
+            with self._counting:
+                self._total -= len(data)
+            raise
         return True
+
+    def _write(self, key: str, data: memoryview) -> None:
+        target = self._path(key)
+        make_folder(target.parent)
+        if not self.size_of(key):
+            remove(target)  # no block: an empty file, a folder, a link
+        try:
+            _write_in_spite_of_removals(target, data)
+        except PermissionError:  # Windows replaces no file that somebody reads: then the block is there
+            if not self.size_of(key):
+                raise
 
     def discard(self, key: str) -> None:
         """Remove a block that was found to be bad."""

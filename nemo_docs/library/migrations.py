@@ -24,6 +24,13 @@ def m002_collections_and_conversations(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m003_reading_queue(db: Database) -> None:
+    """Documents that wait to be read through the model."""
+    for statement in _M003:
+        db.execute(statement)
+
+
 _M001 = (
     # One row: the last handle given, as a number. It outlives the documents, so no handle is given twice.
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
@@ -132,4 +139,18 @@ _M002 = (
     ) WITHOUT ROWID""",
     "CREATE INDEX turn_documents_handle ON turn_documents(handle)",
     "PRAGMA user_version = 2",
+)
+
+_M003 = (
+    # The last batch given: its number outlives it, so that no two acts are taken for one.
+    "INSERT INTO counters VALUES ('batches', 0)",
+    # Ascending positions; whoever is to be first gets one below all others.
+    """CREATE TABLE reading_queue (
+        document INTEGER PRIMARY KEY REFERENCES documents(id),
+        batch INTEGER NOT NULL,
+        position INTEGER NOT NULL UNIQUE,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'paused', 'failed')),
+        reason TEXT NOT NULL
+    )""",
+    "PRAGMA user_version = 3",
 )

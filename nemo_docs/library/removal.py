@@ -47,6 +47,7 @@ def remove_document(connection: sqlite3.Connection, path: Path, handle: str) -> 
         execute(f"DELETE FROM pages WHERE version {versions}", (document,))
         execute("DELETE FROM versions WHERE document = ?", (document,))
         execute("DELETE FROM collection_documents WHERE document = ?", (document,))
+        execute("DELETE FROM reading_queue WHERE document = ?", (document,))
         execute("DELETE FROM documents WHERE id = ?", (document,))
         tags.drop_empty(execute)
         execute(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,15 @@ from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId, Ve
 from nemo_docs.settings import Configuration
 
 if TYPE_CHECKING:
-    from nemo_docs.answering.events import AnswerEvent, Progress, Warn
-    from nemo_docs.answering.fit import Fit, Memory
+    from nemo_docs.answering.events import AnswerEvent
+    from nemo_docs.answering.fit import Fit, Memory, Share
+    from nemo_docs.answering.queue_events import QueueEvent
     from nemo_docs.answering.source import Source
     from nemo_docs.backends.local import LocalBackend
     from nemo_docs.library.conversations import Conversations
     from nemo_docs.library.events import IngestEvent
     from nemo_docs.library.reader import LibraryReader
+    from nemo_docs.library.reading_queue import ReadingQueue
     from nemo_docs.tui.jobs.job import Cancelled
 
 
@@ -49,6 +52,8 @@ class Desk:
         self._configuration = configuration
         self._lock = threading.Lock()
         self._backend: LocalBackend | None = None
+        self._asking = 0
+        """How many wait for an answer, or for the model to be loaded."""
         self._counted: object = None
         """What the fit was last counted for."""
         self._conversation: int | None = None
@@ -138,7 +143,8 @@ class Desk:
         Raises:
             ModelError: If it cannot be loaded.
         """
-        self.backend().ready(cancelled)
+        with self._asked():
+            self.backend().ready(cancelled)
 
     def sources(self, library: LibraryReader, handles: Sequence[str]) -> list[Source]:
         """The texts of some documents, or of all where none is named; kept for the next question.
@@ -249,18 +255,70 @@ class Desk:
             language=settings.language,
             sampling=Sampling(settings.temperature, settings.top_p, settings.seed),
         )
-        with self.reader() as library:
+        with self._asked(), self.reader() as library:
             sources = self.sources(library, handles)
             found = searched(library, sources, question)
             yield from ask(question, sources, found, self.backend(), options, cancelled)
 
-    def read(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[Progress | Warn]:
-        """Read documents through the model."""
-        from nemo_docs.answering.preread import preread
+    def queue(self) -> ReadingQueue:
+        """The documents that wait to be read through the model."""
+        from nemo_docs.library.reading_queue import ReadingQueue
 
+        return ReadingQueue(self.configuration.paths.library)
+
+    def read_queue(self, cancelled: Cancelled) -> Iterator[QueueEvent]:
+        """Read through the model what waits in the queue, and let go of the model while a question is answered."""
+        from nemo_docs.answering.queued import read_queue
+
+        def sources(handles: Sequence[str]) -> list[Source]:
+            with self.reader() as library:
+                return self.sources(library, handles)
+
+        settings, paths = self.configuration.settings, self.configuration.paths
+        yield from read_queue(
+            paths.library,
+            sources,
+            self.backend(),
+            state=paths.state,
+            window=settings.window,
+            answer_tokens=settings.answer_tokens,
+            cancelled=cancelled,
+            held=lambda: self._asking > 0,
+        )
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """What is done in the block comes before reading."""
+        with self._lock:
+            self._asking += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asking -= 1
+
+    def shares(self, handles: Sequence[str], cancelled: Cancelled) -> Iterator[tuple[Share, ...]]:
+        """How much of some documents is read.
+
+        Raises:
+            NothingFound: If none of them holds any text.
+            ModelError: If the model cannot be opened.
+        """
+        from nemo_docs.answering.fit import fit
+
+        settings = self.configuration.settings
         with self.reader() as library:
             sources = self.sources(library, handles)
-        yield from preread(sources, self.backend(), self.configuration.settings.window, cancelled)
+        for each in fit(
+            sources,
+            self.backend(),
+            window=settings.window,
+            answer_tokens=settings.answer_tokens,
+            budget_s=settings.budget,
+            cancelled=cancelled,
+        ):
+            if each.is_whole:
+                yield each.shares
 
     def fit(self, handles: Sequence[str], cancelled: Cancelled, *, only_if_changed: bool = False) -> Iterator[Fit]:
         """Say what a question about some documents would cost, or about all where none is named.

@@ -50,11 +50,16 @@ class LibraryChanged(Message):
 
 
 class ReadWanted(Message):
-    """Documents are to be read through the model now."""
+    """Documents are to be read through the model.
 
-    def __init__(self, handles: Sequence[str]) -> None:
+    Attributes:
+        handles: Which.
+        is_first: Before all that wait, or behind them.
+    """
+
+    def __init__(self, handles: Sequence[str], *, is_first: bool = True) -> None:
         super().__init__()
-        self.handles = tuple(handles)
+        self.handles, self.is_first = tuple(handles), is_first
 
 
 class SharesCounted(Message):

@@ -312,21 +312,6 @@ def test_ctrl_c_at_each_stage(
     assert nemo_docs("list", "--json").events[0]["handle"] == book
 
 
-@pytest.mark.usefixtures("rent")
-def test_read_tells_how_much_it_read(nemo_docs: NemoDocs, tiny_folder: Path) -> None:
-    plain = nemo_docs("read", "a", "rent.txt", "--model", tiny_folder)
-    assert plain.code == 0
-    assert re.fullmatch(r"Read \d+ tokens in [\d.]+ s\.\n", plain.out)
-    events = nemo_docs("read", "a", "--model", tiny_folder, "--json").events
-    assert {event["event"] for event in events} == {"progress"}
-    assert events[-1]["tokens"] == events[-1]["tokens_total"]
-
-
-def test_read_without_anything_to_read(nemo_docs: NemoDocs, tiny_folder: Path) -> None:
-    failed(nemo_docs("read", "a", "--model", tiny_folder), ExitCode.NOTHING_FOUND, "'a'")
-    assert nemo_docs("read").code == ExitCode.USAGE
-
-
 @pytest.mark.usefixtures("default_model", "rent")
 def test_the_embedded_default_finds_the_answer(nemo_docs: NemoDocs, home: Path, default_model: Path) -> None:
     (home / "models").symlink_to(default_model.parent)

@@ -21,6 +21,7 @@ from textual.widgets._footer import FooterKey
 from nemo_docs.actions import ACTIONS, Pane, actions_of
 from nemo_docs.keys import keys_of, spelled
 from nemo_docs.library.conversations import Conversations
+from nemo_docs.library.reading_queue import ReadingQueue
 from nemo_docs.settings import load
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.jobs.work import Adding
@@ -260,6 +261,13 @@ async def _(stage: Run) -> None:
     await stage.until(lambda: rows.rows[0].stage is Stage.FAILED)  # for want of a model
 
 
+@proves("read_later")
+async def _(stage: Run) -> None:
+    ReadingQueue(load().paths.library).add(["b"])
+    await stage.press("focus_library", "read_later")
+    await stage.until(lambda: [each.handle for each in ReadingQueue(load().paths.library).items()] == ["b", "a"])
+
+
 @proves("tag_document")
 async def _(stage: Run) -> None:
     await stage.press("focus_library", "tag_document")
@@ -296,6 +304,17 @@ async def _(stage: Run) -> None:
     await stage.press("stop_job")
     assert row.stage is Stage.STOPPED
     await stage.until(lambda: not stage.find(JobList).rows)
+
+
+@proves("pause_job")
+async def _(stage: Run) -> None:
+    queue, rows = ReadingQueue(load().paths.library), stage.find(JobList)
+    queue.add(["a"])
+    queue.pause()
+    await stage.until(lambda: rows.rows and rows.rows[0].stage is Stage.PAUSED)
+    rows.rows[0].focus()
+    await stage.press("pause_job")
+    await stage.until(lambda: rows.rows[0].stage is Stage.FAILED)  # for want of a model
 
 
 @proves("give_password")

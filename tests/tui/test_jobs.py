@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,13 +7,11 @@ from textual.widgets import Static
 
 from nemo_docs.settings import load
 from nemo_docs.tui.jobs.work import Adding
-from nemo_docs.tui.messages import LibraryChanged
 from nemo_docs.tui.screens.confirm import ConfirmScreen
 from nemo_docs.tui.widgets import job_list
 from nemo_docs.tui.widgets.job_list import MOST_INGESTS, JobList
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
 from tests.tui.alone import alone
-from tests.tui.shelf import shelve
 from tests.tui.support import until
 from tests.unit.library.conftest import pdf_bytes
 
@@ -135,23 +132,6 @@ async def test_an_encrypted_file_is_read_with_the_password_that_was_typed(tmp_pa
         await pilot.press(*"öpen", "enter")
         await until(pilot, lambda: [each.pages_read for each in jobs.desk.documents()] == [1])
         assert titles(jobs) == {"sealed.pdf"}
-
-
-@pytest.mark.asyncio
-async def test_documents_are_read_through_the_model_with_progress(
-    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NEMO_DOCS_MODEL", str(tiny_folder))
-    monkeypatch.setenv("NEMO_DOCS_IN_PROCESS", "true")
-    handle = shelve(tmp_path, {"notes.txt": "Everyone has the right to rest. " * 40})["notes.txt"]
-    async with alone(JobList) as (pilot, jobs, posted):
-        jobs.read([handle])
-        (row,) = jobs.rows
-        await until(pilot, lambda: row.stage in (Stage.DONE, Stage.FAILED))
-        assert said(row, "title") == "✓ Reading notes.txt"
-        await until(pilot, lambda: any(isinstance(each, LibraryChanged) for each in posted))
-        last = await asyncio.to_thread(lambda: list(jobs.desk.fit([handle], lambda: False))[-1])
-        assert last.tokens_cached == last.tokens > 0
 
 
 def test_time_left_follows_from_what_was_done(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Adding and reading as the list of jobs tells of them: how far, how fast, how long still. No widgets here.
+"""Adding as the list of jobs tells of it: how far, how fast, how long still. No widgets here.
 
 A piece of work takes its own events and knows what to say; time is handed in, so that it can be told of any moment.
 Pages come by the hundred in a second, and only ten of them are let through.
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, PageDone, Totals
-from nemo_docs.tui.cells import counted, duration, short_number
+from nemo_docs.tui.cells import counted, duration
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled
 
@@ -134,63 +134,3 @@ class Adding:
         )
         told += [f"{totals.unsupported:,} of no readable kind"] * bool(totals.unsupported)
         return ", ".join(told) or "nothing was added"
-
-
-class Prereading:
-    """Documents on their way through the model.
-
-    Args:
-        desk: Does it.
-        handles: The documents.
-    """
-
-    def __init__(self, desk: Desk, handles: Sequence[str]) -> None:
-        self.title, self.failures = "Reading", list[FileFailed]()
-        self._desk, self._handles = desk, tuple(handles)
-        self._said = "waiting for the model"
-        self._share = 0.0
-        self._computed: dict[int, int] = {}
-        self._began: float | None = None
-        self._left_tokens = 0
-        self._windows = 0
-
-    @property
-    def share(self) -> float:
-        """How much is done, from 0 to 1; windows count alike."""
-        return self._share
-
-    def events(self, cancelled: Cancelled) -> Iterator[object]:
-        """Read the documents; the first event is their title."""
-        titles = [each.title for each in self._desk.documents() if not self._handles or each.handle in self._handles]
-        if titles:
-            yield titles[0] if len(titles) == 1 else counted(len(titles), "document")
-        yield from self._desk.read(self._handles, cancelled)
-
-    def take(self, event: object, now: float) -> None:
-        """Take in an event of reading."""
-        from nemo_docs.answering.events import Progress
-
-        if isinstance(event, str):
-            self.title = f"Reading {event}"
-        elif isinstance(event, Progress) and event.stage == "loading":
-            self._said = "loading the model"
-        elif isinstance(event, Progress) and event.stage == "reading":
-            self._began = now if self._began is None else self._began
-            self._windows = event.windows
-            self._share = (event.window - 1 + event.tokens / max(1, event.tokens_total)) / max(1, event.windows)
-            self._computed[event.window] = event.tokens - event.tokens_cached
-            self._left_tokens = event.tokens_total * (1 + event.windows - event.window) - event.tokens
-            done, whole = short_number(event.tokens), short_number(event.tokens_total)
-            window = f"window {event.window:,} of {event.windows:,} · " if event.windows > 1 else ""
-            self._said = f"{window}{done} of {whole} tokens"
-
-    def detail(self, now: float) -> str:
-        """Windows, tokens and time left."""
-        computed = sum(self._computed.values())
-        if self._began is None or now - self._began < WORTH_TELLING_S or not computed:
-            return self._said
-        return f"{self._said} · {duration(self._left_tokens * (now - self._began) / computed)} left"
-
-    def result(self) -> str:
-        """What came of it."""
-        return "read: questions about it start at once"

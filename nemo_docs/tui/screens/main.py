@@ -23,7 +23,7 @@ from textual.widgets import TextArea
 from nemo_docs.actions import ACTIONS, Action, Pane
 from nemo_docs.errors import EngineStopped
 from nemo_docs.plain import printable
-from nemo_docs.settings import Configuration
+from nemo_docs.settings import MODEL_SETTINGS, Configuration
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.habits import Habits
@@ -62,6 +62,8 @@ SCREEN_ACTIONS = frozenset(
     {"cancel", "focus_library", "focus_conversation", "focus_source", "focus_prompt", "new_conversation"}
 )
 """Of those that work everywhere, the ones that are about the panes; the app carries out the others."""
+READING_SETTINGS = MODEL_SETTINGS | {"answer_tokens", "window"}
+"""Those that decide which windows are read by what."""
 THREE_PANES = 110
 """Columns from which all three have room."""
 
@@ -82,6 +84,7 @@ class MainScreen(Screen[None]):
         """The side panes that are wanted."""
         self._last_side = "library"
         """The one that a narrow terminal shows, if it is wanted."""
+        self._settings = desk.configuration.settings
         self._warm_up: Job[None] | None = None
         self._is_prompt_empty = True
         self._is_empty = False
@@ -119,6 +122,10 @@ class MainScreen(Screen[None]):
             self.app.configuration_signal.subscribe(self, self._take_configuration)
 
     def _take_configuration(self, configuration: Configuration) -> None:
+        before, self._settings = self._settings, configuration.settings
+        if any(getattr(before, name) != getattr(self._settings, name) for name in READING_SETTINGS):
+            self._library.forget_shares()
+            self._jobs.begin_reading_anew()
         self._title.model = configuration.settings.model
         self._title.engine = EngineState.ASLEEP
         self._fit.show_fit(self._library.selected)
@@ -174,7 +181,7 @@ class MainScreen(Screen[None]):
 
     def on_read_wanted(self, message: ReadWanted) -> None:
         """Read them through the model."""
-        self._jobs.read(message.handles)
+        self._jobs.read(message.handles, is_first=message.is_first)
 
     def on_selection_changed(self, message: SelectionChanged) -> None:
         """See whether it fits."""
@@ -183,6 +190,7 @@ class MainScreen(Screen[None]):
     def on_library_changed(self, message: LibraryChanged) -> None:
         """Show what there is now."""
         self._library.reload()
+        self._jobs.look_at_queue()
         self._fit.show_fit(self._library.selected, only_if_changed=not message.is_read)
 
     async def on_library_shown(self, message: LibraryShown) -> None:

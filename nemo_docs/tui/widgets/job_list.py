@@ -1,7 +1,7 @@
 """What is being added or read, with time left. It is there only while there is something to tell.
 
-Two ingests run at a time, since each has a process that reads files; others wait visibly. Reading through the model
-queues in the engine. What is done goes away by itself, what failed stays until it is dismissed.
+Two ingests run at a time, since each has a process that reads files; others wait visibly. Reading through the model has
+rows of its own at the top. What is done goes away by itself, what failed stays until it is dismissed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
 from nemo_docs.errors import SettingsError
@@ -17,10 +18,12 @@ from nemo_docs.plain import printable
 from nemo_docs.tui.cells import counted
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
-from nemo_docs.tui.jobs.work import Adding, Prereading
+from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import LibraryChanged
 from nemo_docs.tui.wanted import Wanted
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
+from nemo_docs.tui.widgets.reading_row import ReadingRow
+from nemo_docs.tui.widgets.reading_rows import ReadingRows
 
 MOST_INGESTS = 2
 FADE_S = 4.0
@@ -43,9 +46,14 @@ class JobList(VerticalScroll, can_focus=False):
     def __init__(self, desk: Desk) -> None:
         super().__init__(id="jobs")
         self.desk = desk
+        self._reading = ReadingRows(desk)
         self._wanted = Wanted(desk.configuration.paths.state)
         self._keepings = 0
         self._is_leaving = False
+
+    def compose(self) -> ComposeResult:
+        """The rows of reading; those of files come behind."""
+        yield self._reading
 
     def on_mount(self) -> None:
         """Go on with what a process that has ended was asked to add."""
@@ -68,6 +76,7 @@ class JobList(VerticalScroll, can_focus=False):
     def leave(self) -> None:
         """The app is leaving: what is not added by now stays wanted."""
         self._is_leaving = True
+        self._reading.leave()
 
     def _keep(self) -> None:
         """Have on disk what is still to be added; what nobody has agreed to yet is not."""
@@ -95,9 +104,17 @@ class JobList(VerticalScroll, can_focus=False):
             row = self._show(JobRow(Adding(self.desk, paths)))
             row.count(lambda cancelled: self.desk.count_files(paths, cancelled))
 
-    def read(self, handles: Sequence[str]) -> None:
-        """Read documents through the model, so that questions start at once."""
-        self._show(JobRow(Prereading(self.desk, handles))).run_work()
+    def read(self, handles: Sequence[str], *, is_first: bool = True) -> None:
+        """Read documents through the model, so that questions start at once: before all that wait, or behind them."""
+        self._reading.add(handles, is_first=is_first)
+
+    def look_at_queue(self) -> None:
+        """Show what somebody has done to the reading queue."""
+        self._reading.look()
+
+    def begin_reading_anew(self) -> None:
+        """Read as other settings say."""
+        self._reading.begin_anew()
 
     def _is_adding(self, paths: Sequence[str]) -> bool:
         active = [row.work for row in self.rows if row.is_active]
@@ -110,9 +127,11 @@ class JobList(VerticalScroll, can_focus=False):
         return [work.left for work in works if isinstance(work, Adding) and work.left]
 
     def cancel_newest(self) -> bool:
-        """Stop what began last; whether there was anything."""
+        """Stop what began last, else pause what is read: no key loses a queue; whether there was anything."""
         active = [row for row in self.rows if row.is_active]
-        if active:
+        if active and isinstance(active[-1], ReadingRow):
+            self._reading.pause()
+        elif active:
             active[-1].action_stop_job()
         return bool(active)
 
@@ -125,9 +144,17 @@ class JobList(VerticalScroll, can_focus=False):
 
     def _show(self, row: JobRow) -> JobRow:
         self.mount(row)
+        self._make_seen(row)
+        return row
+
+    def on_reading_rows_shown(self, message: ReadingRows.Shown) -> None:
+        """Show a row that came by itself."""
+        message.stop()
+        self._make_seen(message.row)
+
+    def _make_seen(self, row: JobRow) -> None:
         self.add_class("-busy")
         self.call_after_refresh(row.scroll_visible)
-        return row
 
     def on_job_row_counted(self, message: JobRow.Counted) -> None:
         """Ask before much is added, else let it begin."""
@@ -162,7 +189,7 @@ class JobList(VerticalScroll, can_focus=False):
         """Let the next begin, and what went well go away."""
         message.stop()
         row = message.row
-        self.post_message(LibraryChanged(is_read=isinstance(row.work, Prereading)))
+        self.post_message(LibraryChanged(is_read=isinstance(row, ReadingRow)))
         self._start_next()
         if row.stage is not Stage.FAILED:
             self.set_timer(FADE_S, row.dismiss)

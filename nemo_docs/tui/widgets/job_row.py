@@ -34,6 +34,7 @@ class Stage(StrEnum):
     COUNTING = "counting"
     WAITING = "waiting"
     RUNNING = "running"
+    PAUSED = "paused"
     DONE = "done"
     STOPPED = "stopped"
     FAILED = "failed"
@@ -43,6 +44,7 @@ _SIGNS = {
     Stage.COUNTING: "…",
     Stage.WAITING: "…",
     Stage.RUNNING: "▸",
+    Stage.PAUSED: "‖",
     Stage.DONE: "✓",
     Stage.STOPPED: "■",
     Stage.FAILED: "✗",
@@ -65,6 +67,7 @@ class JobRow(Widget, can_focus=True):
         & .job-title { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & .job-detail { height: auto; color: $text-muted; }
         & #password { color: $primary; }
+        & #pause { margin-right: 1; }
         &:focus .job-title { text-style: bold reverse; }
         &.-failed .job-title { color: $text-error; }
         &.-done .job-title { color: $text-success; }
@@ -112,7 +115,8 @@ class JobRow(Widget, can_focus=True):
         """A title with a control at its right, and what there is to say."""
         with Horizontal():
             yield Static(classes="job-title", markup=False)
-            yield Control("stop", "stop_job")
+            yield Control("pause", "pause_job", id="pause")
+            yield Control("stop", "stop_job", id="stop")
         yield Static(classes="job-detail", markup=False)
         yield Control("▸ Type the password", "give_password", id="password")
 
@@ -146,6 +150,18 @@ class JobRow(Widget, can_focus=True):
         self.stage = Stage.RUNNING
         self._begin(Job(self, self.work.title, self.work.events))
         self.draw()
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether it can be paused, or gone on with."""
+        return False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to pause only what can be."""
+        return self.can_pause if action == "pause_job" else True
+
+    def action_pause_job(self) -> None:
+        """Pause it, or go on with it."""
 
     def action_stop_job(self) -> None:
         """Stop it; what has ended is dismissed."""
@@ -228,9 +244,14 @@ class JobRow(Widget, can_focus=True):
         title, detail = self.query_one(".job-title", Static), self.query_one(".job-detail", Static)
         title.update(Content(one_line(f"{_SIGNS[self.stage]} {self.work.title}")))
         detail.update(Content(self._detail()))
-        stop = self.query(Control).first()
-        stop.update(Content("stop" if self.is_active else "dismiss"))
+        self.query_one("#stop", Control).update(Content(self._stop_label()))
+        pause = self.query_one("#pause", Control)
+        pause.display = self.can_pause
+        pause.update(Content("pause" if self.is_active else "go on"))
         self.query_one("#password").display = self.stage is Stage.FAILED and bool(self.encrypted)
+
+    def _stop_label(self) -> str:
+        return "stop" if self.is_active else "dismiss"
 
     def _detail(self) -> str:
         match self.stage:
@@ -240,6 +261,8 @@ class JobRow(Widget, can_focus=True):
                 return "waiting for others to be done"
             case Stage.RUNNING:
                 return f"{_bar(self.work.share)} {self.work.detail(time.monotonic())}"
+            case Stage.PAUSED:
+                return "paused; what was read is kept"
             case Stage.STOPPED:
                 kept = "pages" if isinstance(self.work, Adding) else "tokens"
                 return f"stopped; the {kept} that were read are kept"

@@ -131,6 +131,11 @@ class LibraryPane(Widget):
         self._shares.update((share.document, share) for share in shares)
         self.query_one(DocumentList).show_shares(self._shares)
 
+    def forget_shares(self) -> None:
+        """Another model is in use: what was read by the one before says nothing."""
+        self._shares.clear()
+        self.query_one(DocumentList).show_shares(self._shares)
+
     # what jobs bring
 
     def on_job_event(self, message: JobEvent) -> None:
@@ -261,10 +266,22 @@ class LibraryPane(Widget):
         if document := self._document_here():
             self.post_message(DocumentOpened(document.handle))
 
+    def _meant(self) -> tuple[str, ...]:
+        """The document or collection at the cursor; where that is selected, all that are, in the library's order."""
+        here = self._here()
+        if here and self._selected.keys() >= set(here):
+            return tuple(each.handle for each in self.documents if each.handle in self._selected)
+        return here
+
     def action_read_document(self) -> None:
-        """Read it through the model now, or the whole collection."""
-        if handles := self._here():
+        """Read what is meant through the model, before all that waits."""
+        if handles := self._meant():
             self.post_message(ReadWanted(handles))
+
+    def action_read_later(self) -> None:
+        """Put what is meant at the end of what is read."""
+        if handles := self._meant():
+            self.post_message(ReadWanted(handles, is_first=False))
 
     def action_tag_document(self) -> None:
         """Ask for its collections."""

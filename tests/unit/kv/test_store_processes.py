@@ -123,8 +123,10 @@ def killed_while_writing(folder: Path, moments: int, seed: int) -> None:
         assert temporary_files(folder) == []
         whole(store, blocks)
         assert list(verify(folder)) == []
-        home = listing(seed_folder(folder, store.seed))
-        assert all(each.name in ("identity.json", "shares.json") or each.is_dir() for each in home)
+        assert all(
+            each.name in ("identity.json", "shares.json") or each.is_dir()
+            for each in listing(seed_folder(folder, store.seed))
+        )
     fill(open_store(folder), blocks)
     assert whole(open_store(folder, IDENTITY), blocks) == len(blocks)
     if moments >= 20:
