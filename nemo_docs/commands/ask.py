@@ -87,6 +87,7 @@ def _answer(
     from nemo_docs.answering.events import Progress as Stage
     from nemo_docs.answering.gather import searched
     from nemo_docs.answering.render import PlainRenderer
+    from nemo_docs.answering.tidying import tidied
     from nemo_docs.engine.protocol import Sampling
 
     settings = configuration.settings
@@ -100,6 +101,8 @@ def _answer(
     renderer = PlainRenderer(sys.stdout, progress)
     interrupt = threading.Event()
     events = asking.ask(question, sources, searched(library, sources, question), backend, options, interrupt.is_set)
+    labels, paths = {source.sha256 for source in sources}, configuration.paths
+    events = tidied(events, labels, library=paths.library, kv=paths.kv, let_go=backend.forget)
     for event in stoppable(events, interrupt, once=lambda event: event == Stage("searching")):
         if as_json:
             emit_line(event.as_dict())

@@ -100,6 +100,7 @@ def _read_now(configuration: Configuration, queue: ReadingQueue, as_json: bool) 
     """Read what waits; Ctrl-C keeps what was read."""
     from nemo_docs.answering.events import Progress as Stage
     from nemo_docs.answering.queued import read_queue
+    from nemo_docs.answering.tidying import tidied
     from nemo_docs.commands.reading import say_what_is_left, tell
 
     settings, interrupt = configuration.settings, threading.Event()
@@ -107,15 +108,23 @@ def _read_now(configuration: Configuration, queue: ReadingQueue, as_json: bool) 
         if not any(item.is_next for item in queue.items()):
             progress.say("Nothing waits to be read.")
             return say_what_is_left(queue.items(), progress)
+        backend, paths, labels = model_of(configuration, progress), configuration.paths, set[str]()
+
+        def sources(handles: Sequence[str]) -> list[Source]:
+            found = _sources(handles)
+            labels.update(source.sha256 for source in found)
+            return found
+
         events = read_queue(
-            configuration.paths.library,
-            _sources,
-            model_of(configuration, progress),
-            state=configuration.paths.state,
+            paths.library,
+            sources,
+            backend,
+            state=paths.state,
             window=settings.window,
             answer_tokens=settings.answer_tokens,
             cancelled=interrupt.is_set,
         )
+        events = tidied(events, labels, library=paths.library, kv=paths.kv, let_go=backend.forget)
 
         def is_reading(event: QueueEvent) -> bool:
             return isinstance(event, Stage) and event.stage == "reading"

@@ -245,6 +245,7 @@ class Desk:
     def _answered(self, question: str, handles: Sequence[str], cancelled: Cancelled) -> Iterator[AnswerEvent]:
         from nemo_docs.answering.ask import Options, ask
         from nemo_docs.answering.gather import searched
+        from nemo_docs.answering.tidying import tidied
         from nemo_docs.engine.protocol import Sampling
 
         settings = self.configuration.settings
@@ -258,7 +259,9 @@ class Desk:
         with self._asked(), self.reader() as library:
             sources = self.sources(library, handles)
             found = searched(library, sources, question)
-            yield from ask(question, sources, found, self.backend(), options, cancelled)
+            events = ask(question, sources, found, self.backend(), options, cancelled)
+            labels, paths = {source.sha256 for source in sources}, self.configuration.paths
+            yield from tidied(events, labels, library=paths.library, kv=paths.kv, let_go=self._let_go)
 
     def queue(self) -> ReadingQueue:
         """The documents that wait to be read through the model."""
@@ -269,13 +272,18 @@ class Desk:
     def read_queue(self, cancelled: Cancelled) -> Iterator[QueueEvent]:
         """Read through the model what waits in the queue, and let go of the model while a question is answered."""
         from nemo_docs.answering.queued import read_queue
+        from nemo_docs.answering.tidying import tidied
+
+        labels: set[str] = set()
 
         def sources(handles: Sequence[str]) -> list[Source]:
             with self.reader() as library:
-                return self.sources(library, handles)
+                found = self.sources(library, handles)
+            labels.update(source.sha256 for source in found)
+            return found
 
         settings, paths = self.configuration.settings, self.configuration.paths
-        yield from read_queue(
+        events = read_queue(
             paths.library,
             sources,
             self.backend(),
@@ -285,6 +293,7 @@ class Desk:
             cancelled=cancelled,
             held=lambda: self._asking > 0,
         )
+        yield from tidied(events, labels, library=paths.library, kv=paths.kv, let_go=self._let_go)
 
     @contextmanager
     def _asked(self) -> Iterator[None]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nemo_docs.answering.events import Progress
 from nemo_docs.kv import catalogue
 from nemo_docs.settings import load
 from nemo_docs.tui.desk import Desk
@@ -20,7 +23,8 @@ def desk(tiny_folder: Path, tmp_path: Path) -> Desk:
     for name in ("lease", "notes"):
         (tmp_path / f"{name}.txt").write_text("".join(f"{n}. In the {name}: {TEXT}" for n in range(20)))
     add(desk, tmp_path / "lease.txt", tmp_path / "notes.txt")
-    for _ in desk.read([], lambda: False):
+    desk.queue().add(["a", "b"])
+    for _ in desk.read_queue(lambda: False):
         pass
     return desk
 
@@ -54,3 +58,30 @@ def test_removing_in_the_app_forgets_what_was_read(desk: Desk, home: Path, tmp_p
     assert is_read(desk, "b")
     add(desk, tmp_path / "lease.txt")
     assert not is_read(desk, "c")
+
+
+@pytest.mark.parametrize("way", ["read", "ask"])
+def test_a_document_that_is_removed_while_it_is_read_leaves_nothing(
+    tiny_folder: Path, tmp_path: Path, home: Path, way: str
+) -> None:
+    """Who was reading it asked for its next window, and that was saved after the removal."""
+    options = {"model": str(tiny_folder), "store_floor": "0", "answer_tokens": "4", "window": "512", "threads": "1"}
+    desk = Desk(load(options=options))
+    long = tmp_path / "long.txt"
+    long.write_text("".join(f"{n}. In year {n} there is {TEXT}" for n in range(400)))
+    add(desk, long)
+    if way == "read":
+        desk.queue().add(["a"])
+        events: Iterator[Any] = desk.read_queue(lambda: False)
+    else:
+        events = desk.ask("When is the rent due?", ["a"], lambda: False)
+    windows: set[int] = set()
+    for event in events:
+        if isinstance(event, Progress) and event.stage == "reading":
+            if not windows:
+                assert event.windows > 1
+                desk.remove("a")
+            windows.add(event.window)
+    assert len(windows) > 1, "it was read on"
+    assert held(desk, home / "kv").keys() <= {""}
+    assert not desk.documents()
