@@ -83,7 +83,7 @@ def read_json(path: Path) -> Any:
     """What a small file of ours says; None where there is none, or nothing that can be read."""
     try:
         with open_file(path) as file:
-            return json.loads(file.read(_MAX_JSON_BYTES))
+            return json.loads(file.read(min(file.size, _MAX_JSON_BYTES)))
     except (OSError, ValueError, RecursionError):
         return None
 

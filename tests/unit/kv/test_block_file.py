@@ -121,6 +121,9 @@ def test_a_header_is_read_without_the_rest(tmp_path):
         (block,) = blocks_of(range(50), [50], [texts])
         (file := tmp_path / "block.kv").write_bytes(block.data)
         assert read_header(file) == block.header
+        for other in (bytes(block.data)[:-1], bytes(block.data) + b" "):
+            file.write_bytes(other)
+            assert read_header(file) is None, "its length is looked at, too"
 
 
 @pytest.mark.parametrize("what", ["key", "seed", "ids"])
