@@ -6,12 +6,13 @@ Everything here may fail without harm: what does not come is computed, what cann
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
 from nemo_docs.engine.parts import Part
 from nemo_docs.engine.plan import Chunk
-from nemo_docs.engine.prefix import prefix_of
+from nemo_docs.engine.prefix import Prefix, prefix_of
 from nemo_docs.engine.protocol import Restored, Unsaved
 from nemo_docs.engine.rates import Rates
 from nemo_docs.engine.restoring import Restorer, Restoring
@@ -41,6 +42,7 @@ class Keeper:
         self._store, self._config = store, model.config
         self._token_bytes = model.kv_layout.bytes_per_token
         self._seed = store.seed
+        self._in_use: Counter[str] = Counter()
         self.rates = Rates()
         """What bringing and computing were measured to take."""
         saving, restoring = (min(each, os.cpu_count() or 1) for each in THREADS[model.device.type])
@@ -60,6 +62,7 @@ class Keeper:
         prefix = prefix_of(part, self._seed)
         if not prefix.blocks:
             return None
+        self.hold(prefix)
         known = len(cache)
         stored = prefix.whole_chunks(self._store.held(prefix.keys), least=known)
         saving = self.saver.begin(prefix, cache)
@@ -69,6 +72,17 @@ class Keeper:
         if self.rates.computing_is_faster(expected.n_bytes, reading_work(self._config, known, stored)):
             return Kept(self, cache, saving, computes=replace(expected, computes=True))
         return Kept(self, cache, saving, restoring=self._restorer.begin(prefix, cache, stored))
+
+    def hold(self, prefix: Prefix) -> None:
+        """Its blocks are in use: they are not evicted until they are let go."""
+        self._in_use.update(prefix.keys)
+        self._store.in_use.update(prefix.keys)
+
+    def let_go(self, prefix: Prefix) -> None:
+        """Its blocks may be evicted again, unless somebody else uses them, too."""
+        self._in_use.subtract(prefix.keys)
+        self._store.in_use.difference_update([key for key in prefix.keys if self._in_use[key] <= 0])
+        self._in_use += Counter()  # without those that nobody uses
 
     def brought(self, before: int, after: int, seconds: float) -> Restored:
         """Tokens before..after have come from the store; remembers how fast."""
@@ -133,3 +147,5 @@ class Kept:
         """The request is over."""
         if self._restoring is not None:
             self._restoring.abandon()
+        self._keeper.saver.end(self._saving)
+        self._keeper.let_go(self._saving.prefix)

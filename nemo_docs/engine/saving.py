@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -83,6 +84,11 @@ class Saver:
         if behind is not None and len(saving.chunks) > behind:
             wait(saving.chunks[-1 - behind])
 
+    def end(self, saving: Saving) -> None:
+        """All of a part that will be saved was begun: note, behind it, how much of each text is stored now."""
+        if any(saving.chunks):
+            self._threads.submit(self._note)
+
     def settle(self, cache: KVCache) -> None:
         """Wait until nothing of a cache is to be copied any more: it is going to be overwritten, or let go."""
         for saving in self._of_cache.pop(cache, []):
@@ -101,6 +107,10 @@ class Saver:
         """Wait until all is saved."""
         for cache in [*self._of_cache]:
             self.settle(cache)
+
+    def _note(self) -> None:
+        with suppress(OSError):  # it is for display, and made again where it is missing
+            self._store.note_shares()
 
     def _save(self, saving: Saving, n: int, rows: tuple[Rows, Rows], made: torch.cuda.Event | None) -> None:
         prefix, seed = saving.prefix, self._store.seed

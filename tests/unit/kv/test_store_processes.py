@@ -123,10 +123,8 @@ def killed_while_writing(folder: Path, moments: int, seed: int) -> None:
         assert temporary_files(folder) == []
         whole(store, blocks)
         assert list(verify(folder)) == []
-        assert all(
-            each.name in ("identity.json", "shares.json") or each.is_dir()
-            for each in listing(seed_folder(folder, store.seed))
-        )
+        home = listing(seed_folder(folder, store.seed))
+        assert all(each.name in ("identity.json", "shares.json") or each.is_dir() for each in home)
     fill(open_store(folder), blocks)
     assert whole(open_store(folder, IDENTITY), blocks) == len(blocks)
     if moments >= 20:
