@@ -9,7 +9,18 @@ from nemo_docs.answering.evidence import Evidence, Quote
 from nemo_docs.answering.prompt import Prompts
 from nemo_docs.answering.transcript import Transcript
 from nemo_docs.backends.base import BackendEvent
-from nemo_docs.engine.protocol import Choose, Finished, Force, Option, Prefilled, Restored, Step, StepEnded, Unsaved
+from nemo_docs.engine.protocol import (
+    Choose,
+    Finished,
+    Force,
+    Option,
+    Prefilled,
+    Restored,
+    Step,
+    StepEnded,
+    Token,
+    Unsaved,
+)
 
 ANOTHER_QUOTE_SCALE = 1.0
 """How many units of weight a further sentence may lie behind the best for one nat of doubt."""
@@ -98,6 +109,8 @@ class Quoting:
                     tokens_cached=event.cached,
                     seconds_left=event.seconds_left,
                 )
+            case Token():  # only copies write tokens here
+                self._transcript.begin_quote()
             case StepEnded(start=int(start), end=int(end)):
                 yield from self._quoted(self._evidence.quote(start, end))
             case Restored():

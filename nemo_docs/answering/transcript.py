@@ -47,10 +47,14 @@ class Transcript:
         """Seconds so far."""
         return perf_counter() - self._began
 
-    def add_quote(self, quote: Quote, citation: Citation) -> None:
-        """A quote was closed."""
+    def begin_quote(self) -> None:
+        """A token of a quote came."""
         if self._first_quote_s is None:
             self._first_quote_s = self.elapsed_s
+
+    def add_quote(self, quote: Quote, citation: Citation) -> None:
+        """A quote was closed."""
+        self.begin_quote()
         self.quotes.append(quote)
         self.citations.append(citation)
 

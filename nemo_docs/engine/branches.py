@@ -42,8 +42,9 @@ def log_likelihoods(
     """
     start = cache.position
     ids = [token for branch in branches for token in branch]
-    positions = [start + offset for branch in branches for offset in range(len(branch))]
-    mask = branch_mask([len(branch) for branch in branches], model.device)
+    is_one = len(branches) == 1  # then it is an ordinary continuation, which a device may have a faster form for
+    positions = None if is_one else [start + offset for branch in branches for offset in range(len(branch))]
+    mask = None if is_one else branch_mask([len(branch) for branch in branches], model.device)
     ends = list(accumulate(len(branch) for branch in branches))
     rows = torch.tensor([row for end in ends for row in range(end - tail - 1, end - 1)], device=model.device)
     logits = model.forward(ids, cache, positions=positions, mask=mask, rows=rows, between_layers=between_layers)
