@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 LOOK_S = 0.25
 """How often somebody who reads looks what has become of the queue, and somebody who waits whether it is his turn."""
 _HELD_LOOK_S = 0.02
-
-
 Sources = Callable[[Sequence[str]], list[Source]]
 """The texts of documents by their handles."""
 

@@ -55,7 +55,7 @@ def say_what_is_left(items: Sequence[QueuedDocument], progress: Progress) -> Exi
     """Tell what stays in the queue when all that could be read is; 1 if something waits all the same, else 0."""
     code = ExitCode.DONE
     for item in items:
-        if item.state is QueueState.WAITING:
+        if item.state is QueueState.WAITING and not item.is_whole:
             code = ExitCode.FAILED
             progress.say(f"{item.title} is still being added; `nemo-docs read` goes on with it later.")
     paused = sum(item.state is QueueState.PAUSED for item in items)

@@ -21,10 +21,9 @@ from textual.widgets._footer import FooterKey
 from nemo_docs.actions import ACTIONS, Pane, actions_of
 from nemo_docs.keys import keys_of, spelled
 from nemo_docs.library.conversations import Conversations
-from nemo_docs.library.reading_queue import ReadingQueue
+from nemo_docs.library.reading_queue import QueuedDocument, QueueState, ReadingQueue
 from nemo_docs.settings import load
 from nemo_docs.tui.app import NemoDocsApp
-from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import CitationShown, CopyWanted, DocumentOpened
 from nemo_docs.tui.screens.add_files import AddFilesScreen
 from nemo_docs.tui.screens.confirm import ConfirmScreen
@@ -40,6 +39,7 @@ from nemo_docs.tui.widgets.library_pane import LibraryPane
 from nemo_docs.tui.widgets.path_field import PathField
 from nemo_docs.tui.widgets.prompt import Prompt
 from nemo_docs.tui.widgets.quote_block import QuoteBlock
+from nemo_docs.tui.widgets.reading_row import ReadingRow
 from nemo_docs.tui.widgets.source_pane import SourcePane
 from nemo_docs.tui.widgets.turn import Question
 from tests.tui.stage import EARLIER, QUESTION, app_without_model, set_stage
@@ -555,7 +555,7 @@ def over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
 async def focus(stage: Run, pane: Pane) -> None:
     """Give the keys to a pane."""
     if pane is Pane.JOBS:
-        row = JobRow(Adding(stage.app.main.desk, ["/x/waiting.txt"]))
+        row = ReadingRow([QueuedDocument("a", "lease.txt", 0, QueueState.WAITING, "", True)])
         stage.find(JobList)._show(row)
         row.focus()
     elif pane is not Pane.APP:

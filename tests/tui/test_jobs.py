@@ -68,7 +68,7 @@ async def test_a_failure_stays_until_it_is_dismissed_by_click(tmp_path: Path) ->
         await until(pilot, lambda: row.stage is Stage.FAILED)
         assert "[red]bad[-].pdf cannot be read" in said(row)
         assert "There is no file or folder" in said(row)
-        await pilot.click(row.query("Control").first())
+        await pilot.click(row.query_one("#stop"))
         await until(pilot, lambda: not jobs.rows)
 
 

@@ -21,10 +21,11 @@ from textual.widgets import Input, TextArea
 from nemo_docs.answering.events import Progress
 from nemo_docs.errors import Encrypted, Unreadable
 from nemo_docs.library.events import FileDone, FileFailed, FileStarted, PageDone
+from nemo_docs.library.reading_queue import QueuedDocument, QueueState
 from nemo_docs.library.records import PageStatus
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.jobs.job import JobEvent
-from nemo_docs.tui.jobs.work import Adding, Prereading
+from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import DocumentOpened
 from nemo_docs.tui.screens.line import LineScreen
 from nemo_docs.tui.widgets.conversation import Conversation
@@ -33,6 +34,7 @@ from nemo_docs.tui.widgets.fit_meter import FitMeter, parts
 from nemo_docs.tui.widgets.job_list import JobList
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
 from nemo_docs.tui.widgets.library_pane import LibraryPane
+from nemo_docs.tui.widgets.reading_row import ReadingRow
 from nemo_docs.tui.widgets.source_pane import SourcePane
 from nemo_docs.tui.widgets.turn import TurnState
 from nemo_docs.tui.widgets.turn_menu import TurnMenu
@@ -112,9 +114,9 @@ async def jobs(pilot: Pilot[Any]) -> None:
     running = JobRow(Adding(desk, ["/x/contracts", "/x/letters"]))
     running.work.take(FileStarted("/x/contracts/deed of 1998.pdf", 3, 12), far)
     running.work.take(PageDone("/x/contracts/deed of 1998.pdf", "f", "deed of 1998.pdf", 130, 412, page, 9), far)
-    reading = JobRow(Prereading(desk, ["a"]))
-    reading.work.take("lease.txt", far)
-    reading.work.take(Progress("reading", 1, 3, 4_200, 12_300, 0), far)
+    reading = ReadingRow([QueuedDocument("a", "lease.txt", 1, QueueState.WAITING, "", True)])
+    reading.work.take(Progress("reading", 1, 3, 4_200, 12_300, 0, 185.0), far)
+    paused = ReadingRow([QueuedDocument("b", "letters.txt", 2, QueueState.PAUSED, "", True)])
     sealed = JobRow(Adding(desk, ["/x/sealed.pdf"]))
     sealed.work.take(FileFailed("/x/sealed.pdf", Encrypted("/x/sealed.pdf is encrypted.")), far)
     broken = JobRow(Adding(desk, ["/x/broken.pdf"]))
@@ -122,8 +124,8 @@ async def jobs(pilot: Pilot[Any]) -> None:
     broken.work.take(FileFailed("/x/broken.pdf", error), far)
     waiting, done = JobRow(Adding(desk, ["/x/later.pdf"])), JobRow(Adding(desk, ["/x/letter.txt"]))
     done.work.take(FileDone("/x/letter.txt", "g", "letter.txt", 3, 1, 900, "en", 0, False), far)
-    stages = (Stage.RUNNING, Stage.RUNNING, Stage.WAITING, Stage.DONE, Stage.FAILED, Stage.FAILED)
-    for row, stage in zip((running, reading, waiting, done, sealed, broken), stages, strict=True):
+    stages = (Stage.RUNNING, Stage.RUNNING, Stage.PAUSED, Stage.WAITING, Stage.DONE, Stage.FAILED, Stage.FAILED)
+    for row, stage in zip((running, reading, paused, waiting, done, sealed, broken), stages, strict=True):
         row.stage = stage
         listed._show(row)
     await settled(pilot)

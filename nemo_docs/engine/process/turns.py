@@ -1,8 +1,9 @@
 """Whose turn it is: requests of several clients, one model, one thread.
 
 Every request under way gets a slice of time after the other, so a short question is not stuck behind a long document
-that somebody else reads. Requests begin in the order in which they came: one that must wait for memory, or for another
-model, is not overtaken for ever. Another model is loaded only when nothing runs on the one that is there.
+that somebody else reads. One that only reads a prompt ahead goes on while nobody waits for an answer. Requests begin in
+the order in which they came: one that must wait for memory, or for another model, is not overtaken for ever. Another
+model is loaded only when nothing runs on the one that is there.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ class Job:
     cancelled: threading.Event = field(default_factory=threading.Event)
     events: Iterator[EngineEvent] | None = None
     """Of the engine, once it has begun."""
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether a prompt is only read, for questions to come: nobody waits for an answer."""
+        return isinstance(self.request, Request) and not self.request.steps
 
 
 class Turns:
@@ -135,7 +141,11 @@ class Turns:
                 return job
         if self._waiting and self._can_begin(self._waiting[0]):
             return self._waiting.popleft()
-        return self._running.popleft() if self._running else None
+        if not self._running:
+            return None
+        job = next((job for job in self._running if not job.reads_ahead), self._running[0])
+        self._running.remove(job)
+        return job
 
     def _can_begin(self, job: Job) -> bool:
         if not self._running:

@@ -67,7 +67,7 @@ class JobRow(Widget, can_focus=True):
         & .job-title { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & .job-detail { height: auto; color: $text-muted; }
         & #password { color: $primary; }
-        & #pause { margin-right: 1; }
+        & #pause { margin: 0 1; }
         &:focus .job-title { text-style: bold reverse; }
         &.-failed .job-title { color: $text-error; }
         &.-done .job-title { color: $text-success; }
