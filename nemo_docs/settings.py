@@ -54,7 +54,6 @@ MODEL_SETTINGS = frozenset(
         "adapter",
         "device",
         "engine_idle",
-        "host_memory",
         "in_process",
         "kv",
         "kv_memory",
@@ -113,9 +112,6 @@ class Settings:
     language: str = _setting("auto", Choice(("auto", *LANGUAGES)), "Language of answers; auto is the question's.")
     kv_memory: int | None = _setting(
         None, _BYTES, "Memory for what was read, in bytes; auto is what the machine can spare."
-    )
-    host_memory: int | None = _setting(
-        None, _BYTES, "Main memory for what was read, where the model is on a GPU; auto is what the machine can spare."
     )
     store_size: int | None = _setting(
         None, _BYTES, "Disk for what was read, of all models; auto is a fifth of what is free; 0 keeps nothing."

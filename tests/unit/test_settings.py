@@ -106,7 +106,6 @@ def test_window_takes_a_number_thousands_or_auto(text: str, value: int | None) -
         ("store_size", "auto", None),
         ("store_size", "0", 0),
         ("store_floor", "500MB", 5 * 10**8),
-        ("host_memory", "8gb", 8 * 10**9),
     ],
 )
 def test_room_for_what_was_read_is_an_amount_of_bytes(name: str, text: str, value: int | None) -> None:
