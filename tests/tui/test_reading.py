@@ -181,7 +181,7 @@ async def test_what_could_not_be_read_is_told_after_a_restart_and_dismissed(hand
     queue().fail([notes], "It is too large.")
     async with alone(JobList) as (pilot, jobs, _):
         await until(pilot, lambda: is_at(jobs, "notes.txt", Stage.FAILED) and jobs.rows[0].query(".job-detail"))
-        assert said(jobs.rows[0]) == "It is too large."
+        await until(pilot, lambda: said(jobs.rows[0]) == "It is too large.")
         await pilot.click(jobs.rows[0].query_one("#stop"))
         await until(pilot, lambda: not jobs.rows)
         assert queued() == []

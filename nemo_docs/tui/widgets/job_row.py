@@ -125,7 +125,7 @@ class JobRow(Widget, can_focus=True):
         self._is_on_screen = True
         if self._job:
             self._job.start()
-        self.draw()
+        self.call_after_refresh(self.draw)  # what stands inside others comes after this
 
     def _begin(self, job: Job[Any]) -> None:
         """Start a job once there is a queue for its messages: a thread that makes one races with the screen's own."""
@@ -237,7 +237,7 @@ class JobRow(Widget, can_focus=True):
 
     def draw(self) -> None:
         """Show the state."""
-        if not self.query(".job-title"):  # not yet, or no longer, on the screen
+        if len(self.query(".job-title, .job-detail, #pause, #stop, #password")) < 5:  # not wholly on the screen
             return
         for stage in Stage:
             self.set_class(stage is self.stage, f"-{stage}")
