@@ -19,6 +19,8 @@ class ReadingBegan(Event):
     """Of the first."""
     waiting: int
     """How many documents wait behind."""
+    batch: int
+    """The act in which they were put into the queue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ class _Reading:
     def events(self, sources: Sources, limit: int) -> Iterator[QueueEvent]:
         """Read them, and take them out of the queue."""
         waiting = sum(item.is_next for item in self._queue.items()) - len(self._items)
-        yield ReadingBegan(**self._names, waiting=waiting)
+        yield ReadingBegan(**self._names, waiting=waiting, batch=self._items[0].batch)
         began = time.perf_counter()
         try:
             yield Progress("planning")

@@ -126,8 +126,9 @@ def tag(document: str, collection: str, is_removal: bool, as_json: bool) -> None
 @click.argument("documents", metavar="DOC...", nargs=-1, required=True)
 @json_option
 def remove(documents: tuple[str, ...], as_json: bool) -> None:
-    """Remove documents with their pages, index, stored text, and what the model has read of them.
+    """Remove documents with all that came of them.
 
+    That is their pages, index, stored text, answers, and what models have read of them.
     DOC is a handle or a path, never part of a title. The file itself stays where it is; a handle is not given again. A
     running engine lets go of them, too.
     """

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @click.command("list", epilog=example("list", "list --json"))
 @json_option
 def list_(as_json: bool) -> None:
-    """List the documents: handle, language, pages, how much the model has read, title, collections."""
+    """List the documents, and how much of each is read.
+
+    Handle, language, pages, how much the model in use has read, title, collections.
+    """
     configuration = load()
     with LibraryReader(configuration.paths.library) as library:
         documents = library.documents()
@@ -51,8 +54,9 @@ def list_(as_json: bool) -> None:
 @click.argument("document", metavar="DOC[:PAGES]")
 @json_option
 def show(document: str, as_json: bool) -> None:
-    """Show what is known of a document, and how much of it the model has read; or the text of its PAGES.
+    """Show what is known of a document, or the text of its PAGES.
 
+    How much of it the model in use has read is among that.
     DOC is a handle, else the path of a file in the library, else a unique part of a title.
     """
     scope = parse_scope(document)

@@ -22,7 +22,7 @@ READING = "reading"
 
 def tell(events: Iterable[QueueEvent], progress: Progress, as_json: bool) -> ExitCode:
     """Show each event; 1 if a document could not be read, else 0."""
-    code, began = ExitCode.DONE, ReadingBegan("", "", 0)
+    code, began = ExitCode.DONE, ReadingBegan("", "", 0, 0)
     for event in events:
         if isinstance(event, NotRead):
             code = ExitCode.FAILED

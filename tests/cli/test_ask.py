@@ -34,7 +34,7 @@ ANSWER = {
     "coverage": "documents pages_read pages_in_part pages_total pages_without_text tokens_read tokens_total windows"
     " windows_total left_out",
     "timing": "tokens_cached tokens_prefilled first_quote_s first_answer_s total_s tokens_per_s"
-    " tokens_drafted tokens_accepted",
+    " tokens_drafted tokens_accepted tokens_restored restore_s tokens_recomputed",
 }
 FIELDS = {
     "plan": "question documents pages tokens windows window_tokens tokens_cached budget_s seconds model",

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from textual.containers import Vertical
 from textual.message import Message
 
-from nemo_docs.answering.queue_events import DocumentRead, NotRead, QueueEvent, ReadingStopped
+from nemo_docs.answering.queue_events import DocumentRead, NotRead, QueueEvent, ReadingBegan, ReadingStopped
 from nemo_docs.errors import NemoDocsError
-from nemo_docs.library.reading_queue import QueuedDocument, ReadingQueue
+from nemo_docs.library.reading_queue import QueuedDocument, QueueState, ReadingQueue
 from nemo_docs.plain import printable
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
@@ -167,9 +167,7 @@ class ReadingRows(Vertical, can_focus=False):
             if batch in there:
                 there[batch].follow(documents)
             else:
-                row = ReadingRow(documents)
-                self.mount(row)
-                self.post_message(self.Shown(row))
+                self._begin_row(documents)
         for batch, row in there.items():
             if batch not in batches and row is not self._current and row.stage is not Stage.DONE:
                 row.follow(())
@@ -177,6 +175,11 @@ class ReadingRows(Vertical, can_focus=False):
                 row.call_later(row.finish if row.work.is_read else row.dismiss)
         if any(item.is_next for item in items) and not self._is_leaving:
             self._read()
+
+    def _begin_row(self, documents: Sequence[QueuedDocument]) -> None:
+        row = ReadingRow(documents)
+        self.mount(row)
+        self.post_message(self.Shown(row))
 
     def _read(self) -> None:
         if self._failure:
@@ -188,6 +191,10 @@ class ReadingRows(Vertical, can_focus=False):
     def _follow(self, event: QueueEvent) -> None:
         """Tell the row that it is about."""
         handles = getattr(event, "document", "").split(", ")
+        if isinstance(event, ReadingBegan) and self._row_of(handles[0]) is None:  # before a look has seen it
+            self._begin_row(
+                [QueuedDocument(each, event.title, event.batch, QueueState.WAITING, "", True) for each in handles]
+            )
         row = self._row_of(handles[0]) or self._current or self._next_row()
         if row is not None:
             self._current = row
