@@ -26,6 +26,8 @@ from nemo_docs.model.transformer import Transformer
 
 BESIDE_BYTES = 1 << 16
 """What a file of a block holds at most beside keys and values."""
+WAKE_EVERY_S = 0.05
+"""While blocks come it is looked this often whether they are still wanted."""
 THREADS = {"cpu": (1, 2), "mps": (1, 2), "cuda": (4, 14)}
 """How many save and how many bring blocks; of one the order is that of the blocks."""
 
@@ -126,15 +128,16 @@ class Kept:
         self._restoring, self._computes = restoring, computes
         self._is_told = False
 
-    def restored(self) -> Iterator[Restored]:
-        """Wait for what comes from the store, and tell of it; or why it does not."""
+    def restored(self) -> Iterator[Restored | None]:
+        """Tell what has come from the store, or why it does not; None each time that more is waited for."""
         if self._computes is not None:
             yield self._computes
         if self._restoring is not None:
-            before = len(self._cache)
-            tokens, seconds = self._restoring.finish()
+            while not self._restoring.wait(WAKE_EVERY_S):
+                yield None
+            tokens, seconds = self._restoring.tokens, self._restoring.seconds
             self._restoring = None
-            yield self._keeper.brought(before, before + tokens, seconds)
+            yield self._keeper.brought(len(self._cache) - tokens, len(self._cache), seconds)
 
     def read(self, chunk: Chunk) -> Iterator[Unsaved]:
         """A chunk was computed and committed; tells, once, that it cannot be saved."""

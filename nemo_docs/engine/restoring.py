@@ -7,7 +7,8 @@ that the later ones' blocks come while the model reads for the first.
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from collections import deque
+from concurrent.futures import Future, wait
 from time import perf_counter
 
 import torch
@@ -20,32 +21,48 @@ from nemo_docs.kv.store import BlockStore
 
 
 class Restoring:
-    """Tokens on their way into a cache that is lent; `finish` or `abandon` must be called before it is given back."""
+    """Tokens on their way into a cache that is lent; `wait` until it is over, or `abandon`, before it is given back."""
 
     def __init__(self, prefix: Prefix, cache: KVCache, tasks: list[tuple[int, Future[bool]]]) -> None:
-        self._prefix, self._cache, self._tasks = prefix, cache, tasks
+        self._prefix, self._cache, self._tasks = prefix, cache, deque(tasks)
+        self._before = self._begin = len(cache)
         self._began = perf_counter()
 
-    def finish(self) -> tuple[int, float]:
-        """Wait, count what has come, and return how many tokens that are and how many seconds they took."""
-        before = begin = len(self._cache)
-        for n, task in self._tasks:
-            if not task.result():
-                break
+    @property
+    def tokens(self) -> int:
+        """How many have come and count."""
+        return len(self._cache) - self._before
+
+    @property
+    def seconds(self) -> float:
+        """Since they were asked for."""
+        return perf_counter() - self._began
+
+    def wait(self, timeout_s: float) -> bool:
+        """Count what comes within so many seconds; returns whether nothing more will."""
+        until = perf_counter() + timeout_s
+        while self._tasks:
+            n, task = self._tasks[0]
+            try:
+                has_come = task.result(max(0.0, until - perf_counter()))
+            except TimeoutError:
+                return False
+            self._tasks.popleft()
             block = self._prefix.blocks[n]
-            if block.ends_chunk:
-                self._cache.commit(self._prefix.ids[begin : block.end], ends_chunk=True)
-                begin = block.end
-        self.abandon()
-        return len(self._cache) - before, perf_counter() - self._began
+            if not has_come:
+                self.abandon()
+            elif block.ends_chunk:
+                self._cache.commit(self._prefix.ids[self._begin : block.end], ends_chunk=True)
+                self._begin = block.end
+        return True
 
     def abandon(self) -> None:
         """Let nothing more come."""
-        for _, task in self._tasks:
+        tasks = [task for _, task in self._tasks]
+        self._tasks.clear()
+        for task in tasks:
             task.cancel()
-        for _, task in self._tasks:
-            if not task.cancelled():
-                task.result()
+        wait([task for task in tasks if not task.cancelled()])
 
 
 class Restorer:

@@ -60,6 +60,7 @@ class Saver:
         self._store, self._staging, self._device = store, staging, device
         self._threads = staging.threads(threads, "save")
         self._of_cache: WeakKeyDictionary[KVCache, list[Saving]] = WeakKeyDictionary()
+        self._noted: Future[None] | None = None
 
     def begin(self, prefix: Prefix, cache: KVCache) -> Saving:
         """A part that is going to be read."""
@@ -87,7 +88,7 @@ class Saver:
     def end(self, saving: Saving) -> None:
         """All of a part that will be saved was begun: note, behind it, how much of each text is stored now."""
         if any(saving.chunks):
-            self._threads.submit(self._note)
+            self._noted = self._threads.submit(self._note)
 
     def settle(self, cache: KVCache) -> None:
         """Wait until nothing of a cache is to be copied any more: it is going to be overwritten, or let go."""
@@ -107,6 +108,8 @@ class Saver:
         """Wait until all is saved."""
         for cache in [*self._of_cache]:
             self.settle(cache)
+        if self._noted is not None:
+            wait([self._noted])
 
     def _note(self) -> None:
         with suppress(OSError):  # it is for display, and made again where it is missing

@@ -7,6 +7,7 @@ they go back with the whole chunks that were read, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from time import perf_counter
 
 from torch import Tensor
@@ -119,14 +120,18 @@ class Underway:
             )
             self._keeper.rates.computed(work, self._read - self._began)
 
-    def _restore(self) -> Iterator[Restored]:
-        """Wait for what comes from the store."""
-        for kept in self._kept:
-            for restored in kept.restored() if kept else ():
-                self._restored += 0 if restored.computes else restored.tokens
-                yield restored
+    def _restore(self) -> Iterator[Prefilled | Restored]:
+        """Wait for what comes from the store, and tell how far that is."""
+        of = sum(len(part.ids) for part in self._parts)
+        for restored in chain.from_iterable(kept.restored() for kept in self._kept if kept):
+            self._cached = sum(map(len, self._caches))
+            if restored is None:
+                self._check()
+                yield Prefilled(done=self._cached, of=of, cached=self._cached, seconds_left=None)
+                continue
+            self._restored += 0 if restored.computes else restored.tokens
+            yield restored
         self._restore_s = perf_counter() - self._began if self._restored else 0.0
-        self._cached = sum(map(len, self._caches))
 
     def program(self, request: Request, *, drafting: bool) -> Program:
         """What writes behind the prompt that was read, with or without guesses."""
