@@ -185,7 +185,7 @@ class Engine:
 
     def holds_anything(self) -> bool:
         """Whether any prompt at all could be found in a cache, or in the store."""
-        return self.keeper is not None or not self._pool.is_empty
+        return not self._pool.is_empty or (self.keeper is not None and not self.keeper.is_empty)
 
     def cached(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""

@@ -53,6 +53,11 @@ class Keeper:
         """Writes what was read."""
         self._restorer = Restorer(store, staging, model.device, restoring)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is stored for this model."""
+        return self._store.is_empty
+
     def held(self, part: Part) -> int:
         """How many leading tokens of a part are stored, counted in whole chunks."""
         prefix = prefix_of(part, self._seed)

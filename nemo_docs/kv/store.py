@@ -87,6 +87,11 @@ class BlockStore:
             with suppress(OSError):
                 path.unlink()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no block of this identity is there."""
+        return next(places.scan(self._home), None) is None
+
     def held(self, keys: Sequence[str]) -> int:
         """How many leading blocks are there. Nothing is opened or marked as used."""
         return places.leading(self._home, keys)

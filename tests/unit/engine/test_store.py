@@ -79,7 +79,9 @@ def test_what_is_restored_stays_in_memory(tmp_path):
 
 def test_what_is_stored_is_known_before_it_is_asked_for(tmp_path):
     ask(engine(tmp_path))
+    assert not engine(tmp_path / "empty").holds_anything()
     eng = engine(tmp_path)
+    assert eng.holds_anything()
     assert eng.cached((PREAMBLE, DOCUMENT)) == len(PREAMBLE) + len(DOCUMENT)
     assert eng.cached((PREAMBLE, (*DOCUMENT[:-1], 90))) == len(PREAMBLE) + 4 * CHUNK
 
