@@ -23,10 +23,10 @@ from nemo_docs.kv.store import BlockStore
 class Restoring:
     """Tokens on their way into a cache that is lent; `wait` until it is over, or `abandon`, before it is given back."""
 
-    def __init__(self, prefix: Prefix, cache: KVCache, tasks: list[tuple[int, Future[bool]]]) -> None:
+    def __init__(self, prefix: Prefix, cache: KVCache, tasks: list[tuple[int, Future[float | None]]]) -> None:
         self._prefix, self._cache, self._tasks = prefix, cache, deque(tasks)
         self._before = self._begin = len(cache)
-        self._began = perf_counter()
+        self._began = self._ended = perf_counter()
 
     @property
     def tokens(self) -> int:
@@ -35,8 +35,8 @@ class Restoring:
 
     @property
     def seconds(self) -> float:
-        """Since they were asked for."""
-        return perf_counter() - self._began
+        """From when they were asked for until the last of them had come, whoever waited for it."""
+        return self._ended - self._began
 
     def wait(self, timeout_s: float) -> bool:
         """Count what comes within so many seconds; returns whether nothing more will."""
@@ -44,14 +44,16 @@ class Restoring:
         while self._tasks:
             n, task = self._tasks[0]
             try:
-                has_come = task.result(max(0.0, until - perf_counter()))
+                came = task.result(max(0.0, until - perf_counter()))
             except TimeoutError:
                 return False
             self._tasks.popleft()
             block = self._prefix.blocks[n]
-            if not has_come:
+            if came is None:
                 self.abandon()
-            elif block.ends_chunk:
+                break
+            self._ended = max(self._ended, came)
+            if block.ends_chunk:
                 self._cache.commit(self._prefix.ids[self._begin : block.end], ends_chunk=True)
                 self._begin = block.end
         return True
@@ -91,7 +93,8 @@ class Restorer:
             prefix, cache, [(n, self._threads.submit(self._bring, prefix, n, cache, free)) for n in blocks]
         )
 
-    def _bring(self, prefix: Prefix, n: int, cache: KVCache, free: torch.cuda.Event | None) -> bool:
+    def _bring(self, prefix: Prefix, n: int, cache: KVCache, free: torch.cuda.Event | None) -> float | None:
+        """Put a block into a cache; returns when it was there, None if it is not to be had."""
         key, block = prefix.keys[n], prefix.blocks[n]
         with torch.inference_mode(), self._staging.lent(free) as buffer:
             checksum = RunningChecksum(buffer)
@@ -100,7 +103,7 @@ class Restorer:
             found = unpack(buffer[:size], key=key, seed=self._store.seed, ids=ids, digest=checksum.digest())
             if found is None or not cache.suits(block.start, *found[1:]):
                 self._store.discard(key)
-                return False
+                return None
             _, k, v = found
             cache.place(block.start, k, v)
-        return True
+        return perf_counter()

@@ -51,5 +51,9 @@ class Staging:
 
     def _prepare(self) -> None:
         is_cuda = self._device.type == "cuda"
-        self._mine.memory = torch.empty(self._n_bytes, dtype=torch.uint8, pin_memory=is_cuda).numpy()
+        try:
+            memory = torch.empty(self._n_bytes, dtype=torch.uint8, pin_memory=is_cuda)
+        except RuntimeError:  # the system lets no more be pinned; copies are slower then
+            memory = torch.empty(self._n_bytes, dtype=torch.uint8)
+        self._mine.memory = memory.numpy()
         self._mine.stream = torch.cuda.Stream(self._device) if is_cuda else None  # type: ignore[no-untyped-call]
