@@ -47,6 +47,8 @@ class LocalBackend:
         self, files: ModelFiles, engine: TokenEngine, speed: Speed | None = None, spec: ModelSpec | None = None
     ) -> None:
         self._files, self._engine, self._speed, self._spec = files, engine, speed, spec
+        self._stored: StoredPrompts | None = None
+        """What is looked at while no engine runs, once there is anything."""
 
     @property
     def name(self) -> str:
@@ -102,8 +104,10 @@ class LocalBackend:
         """
         if self._engine.holds_anything():
             return self._engine.cached([*segments])
-        stored = StoredPrompts(self._spec) if self._spec and self._engine.plan() is None else None
-        return stored.tokens([*segments]) if stored and stored.holds_anything() else 0
+        if self._stored is None and self._spec:
+            found = StoredPrompts(self._spec)
+            self._stored = found if found.holds_anything() else None
+        return self._stored.tokens([*segments]) if self._stored and self._stored.holds_anything() else 0
 
     def forget(self, labels: Set[str]) -> None:
         """Let go of everything in memory that holds one of these texts; loads nothing."""

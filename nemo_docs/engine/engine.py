@@ -14,7 +14,7 @@ from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
 from nemo_docs.engine.keeper import Keeper
 from nemo_docs.engine.lockstep import Ended, in_lockstep
 from nemo_docs.engine.memory_plan import MemoryPlan
-from nemo_docs.engine.parts import in_one, last_position, leading_part, tokens_in, tokens_needed
+from nemo_docs.engine.parts import Part, in_one, last_position, leading_part, tokens_in, tokens_needed
 from nemo_docs.engine.pool import CachePool
 from nemo_docs.engine.program import ProgramEvent
 from nemo_docs.engine.protocol import (
@@ -152,7 +152,10 @@ class Engine:
         under: dict[int, Underway] = {}
         try:
             # first where most is held, or room for another could be made by losing it
-            for index, request in sorted(group, key=lambda each: -self._in_memory(each[1].segments)):
+            held = {
+                index: self._in_memory(leading_part(request.segments, self._chunk_tokens)) for index, request in group
+            }
+            for index, request in sorted(group, key=lambda each: -held[each[0]]):
                 under[index] = self._begin(request, partial(cancelled, index))
             for index, _ in group:
                 try:
@@ -189,11 +192,10 @@ class Engine:
 
     def cached(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments would not be computed again."""
-        stored = self.keeper.held(leading_part(segments, self._chunk_tokens)) if self.keeper else 0
-        return max(stored, self._in_memory(segments))
-
-    def _in_memory(self, segments: Sequence[Sequence[int]]) -> int:
         part = leading_part(segments, self._chunk_tokens)
+        return max(self.keeper.held(part) if self.keeper else 0, self._in_memory(part))
+
+    def _in_memory(self, part: Part) -> int:
         return self._pool.shared(part.ids, part.reusable)
 
     def flush(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from nemo_docs.engine.loading import ModelSpec
 from nemo_docs.engine.parts import leading_part
 from nemo_docs.engine.prefix import prefix_of
-from nemo_docs.kv.catalogue import find_identity, held
+from nemo_docs.kv.catalogue import find_identity, held, is_empty
 from nemo_docs.kv.identity import Identity
 
 
@@ -28,8 +28,8 @@ class StoredPrompts:
         self._identity = Identity.from_fields(fields) if fields else None
 
     def holds_anything(self) -> bool:
-        """Whether anything was ever stored for this model."""
-        return self._identity is not None
+        """Whether anything is stored for this model."""
+        return self._identity is not None and not is_empty(self._folder, self._identity.seed)
 
     def tokens(self, segments: Sequence[Sequence[int]]) -> int:
         """How many leading tokens of a prompt that begins with these segments are stored."""

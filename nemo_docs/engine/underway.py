@@ -19,8 +19,9 @@ from nemo_docs.engine.plan import Chunk
 from nemo_docs.engine.pool import CachePool
 from nemo_docs.engine.program import Program
 from nemo_docs.engine.protocol import Finished, Prefilled, Request, Restored, Scored, ScoreRequest, Unsaved
-from nemo_docs.engine.work import ReadingClock, reading_work
+from nemo_docs.engine.work import ReadingClock
 from nemo_docs.kv.cache import KVCache
+from nemo_docs.kv.chain import BLOCK_TOKENS
 from nemo_docs.kv.joined import JoinedCache
 from nemo_docs.model.transformer import Transformer
 
@@ -114,11 +115,8 @@ class Underway:
                 self._logits = logits[-1]
             yield Prefilled(done=done, of=of, cached=self._cached, seconds_left=clock.seconds_left(number))
         self._read = perf_counter()
-        if self._keeper and unread and not self._restored:
-            work = sum(
-                reading_work(self._model.config, part.seen + c.start, part.seen + c.end) for part, c, *_ in unread
-            )
-            self._keeper.rates.computed(work, self._read - self._began)
+        if self._keeper and not self._restored and done - self._cached >= BLOCK_TOKENS:  # fewer say nothing of a rate
+            self._keeper.rates.computed(clock.work, self._read - self._began)
 
     def _restore(self) -> Iterator[Prefilled | Restored]:
         """Wait for what comes from the store, and tell how far that is."""

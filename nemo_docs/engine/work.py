@@ -33,6 +33,11 @@ class ReadingClock:
         self._work = [reading_work(config, *chunk) for chunk in chunks]
         self._began = perf_counter()
 
+    @property
+    def work(self) -> float:
+        """Multiply-adds of all of it."""
+        return sum(self._work)
+
     def seconds_left(self, read: int) -> float:
         """Seconds until all is read, if the machine goes on as it did for the first `read` chunks."""
         return (perf_counter() - self._began) * sum(self._work[read:]) / sum(self._work[:read])

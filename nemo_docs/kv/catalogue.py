@@ -15,14 +15,19 @@ from nemo_docs.kv.pins import pin, pinned, unpin
 from nemo_docs.kv.shares import shares
 
 __all__ = [
-    "Entry", "entries", "find_identity", "held", "pin", "pinned", "purge", "read_asks", "read_identity", "remove",
-    "shares", "sizes", "unpin", "verify",
+    "Entry", "entries", "find_identity", "held", "is_empty", "pin", "pinned", "purge", "read_asks", "read_identity",
+    "remove", "shares", "sizes", "unpin", "verify",
 ]  # fmt: skip
 
 
 def sizes(folder: Path) -> list[int]:
     """Bytes of every block's file; nothing is opened."""
     return [found.n_bytes for home in places.seed_folders(folder) for found in places.scan(home)]
+
+
+def is_empty(folder: Path, seed: bytes) -> bool:
+    """Whether no block of an identity is stored."""
+    return places.is_empty(places.seed_folder(folder, seed))
 
 
 def held(folder: Path, seed: bytes, keys: list[str]) -> int:

@@ -62,6 +62,11 @@ def open_block(path: Path) -> Opened:
     return open_file(path)
 
 
+def is_empty(home: Path) -> bool:
+    """Whether a seed's folder holds no block."""
+    return next(scan(home), None) is None
+
+
 def leading(home: Path, keys: Sequence[str]) -> int:
     """How many leading blocks are there. Nothing is opened."""
     return next((at for at, key in enumerate(keys) if not file_size(block_path(home, key))), len(keys))

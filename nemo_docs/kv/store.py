@@ -90,7 +90,7 @@ class BlockStore:
     @property
     def is_empty(self) -> bool:
         """Whether no block of this identity is there."""
-        return next(places.scan(self._home), None) is None
+        return places.is_empty(self._home)
 
     def held(self, keys: Sequence[str]) -> int:
         """How many leading blocks are there. Nothing is opened or marked as used."""
