@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from textual.css.query import NoMatches
+from textual.errors import NoWidget
 from textual.message import Message
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from nemo_docs.library import ingest
 from nemo_docs.library.store import Library
@@ -28,6 +31,23 @@ async def until(pilot: Pilot[Any], condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end, "this never came true"
         await pilot.pause(0.01)
+
+
+def is_at_hand(pilot: Pilot[Any], target: str | type[Widget] | Widget) -> bool:
+    """Whether a click at a widget's centre would land on it: it is laid out, shown and not covered."""
+    try:
+        widget = target if isinstance(target, Widget) else pilot.app.screen.query(target).first()
+        x, y = widget.region.center
+        under, _ = pilot.app.screen.get_widget_at(int(x), int(y))
+    except (NoMatches, NoWidget):
+        return False
+    return widget.region.area > 0 and widget in under.ancestors_with_self
+
+
+async def click(pilot: Pilot[Any], target: str | type[Widget] | Widget, offset: tuple[int, int] = (0, 0)) -> None:
+    """Click a widget as soon as it is there to be clicked: what a test waited for is seldom its layout too."""
+    await until(pilot, lambda: is_at_hand(pilot, target))
+    await pilot.click(target, offset=offset)
 
 
 def app_on(model: Path, **options: object) -> NemoDocsApp:

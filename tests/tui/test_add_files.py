@@ -16,7 +16,7 @@ from nemo_docs.tui.screens.add_files import AddFilesScreen
 from nemo_docs.tui.screens.confirm import ConfirmScreen
 from nemo_docs.tui.widgets.file_tree import FileTree
 from nemo_docs.tui.widgets.path_field import PathField, completion, typed_paths
-from tests.tui.support import until
+from tests.tui.support import click, until
 
 HOSTILE = "[red]x[/] \x1b[2J \u202egnp"
 
@@ -57,7 +57,7 @@ async def test_confirm_is_answered_by_mouse(button: str, answer: bool) -> None:
     app = Asking(ConfirmScreen("Remove it?", yes="Remove"))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        await pilot.click(button)
+        await click(pilot, button)
         await until(pilot, lambda: app.answers == [answer])
 
 
@@ -69,7 +69,7 @@ async def test_confirm_shows_hostile_text_as_text_and_keeps_its_buttons_on_a_sma
         text = seen(app)
         assert "[red]x[/] \\x1b[2J \\u202egnp" in text
         assert not {"\x1b", "\u202e"} & set(text)
-        await pilot.click("#no")
+        await click(pilot, "#no")
         await until(pilot, lambda: app.answers == [False])
 
 
@@ -154,7 +154,7 @@ async def test_files_and_folders_are_chosen_in_the_tree_and_hostile_names_are_te
         await pilot.press("enter")
         await until(pilot, lambda: len(tree.chosen) == 2)
         await until(pilot, lambda: "[x]   two.txt" in seen(app))
-        await pilot.click("#add")
+        await click(pilot, "#add")
         await until(pilot, lambda: app.answers == [[f"{folder}/more", f"{folder}/two.txt"]])
 
 

@@ -19,7 +19,7 @@ from nemo_docs.tui.widgets.conversation import Conversation
 from nemo_docs.tui.widgets.prompt import Prompt
 from nemo_docs.tui.widgets.quote_block import QuoteBlock
 from nemo_docs.tui.widgets.turn import Question, Turn, TurnState
-from tests.tui.support import Messages, add_document, app_on, until
+from tests.tui.support import Messages, add_document, app_on, click, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -216,7 +216,7 @@ async def test_a_quote_that_was_chosen_stays_lit_until_another_question(tiny_fol
     async with app_on(tiny_folder).run_test(size=(120, 40)) as pilot:
         before = await restored(pilot, "A [1].", "one")
         turn = await ask(pilot, "When is the rent due?")
-        await pilot.click(before.blocks[0])
+        await click(pilot, before.blocks[0])
         await until(pilot, lambda: turn.state in OVER)
         assert turn.blocks
         assert before.blocks[0].is_lit
@@ -229,7 +229,7 @@ async def test_a_mark_in_the_answer_is_clicked_to_light_its_quote(tiny_folder: P
     add_document(home, "lease.txt", RENT)
     async with app_on(tiny_folder).run_test(size=(120, 40)) as pilot:
         turn = await restored(pilot, "[2] is why.", "one", "two")
-        await pilot.click("AnswerText MarkdownParagraph", offset=(1, 0))
+        await click(pilot, "AnswerText MarkdownParagraph", offset=(1, 0))
         await until(pilot, lambda: turn.blocks[1].is_lit)
 
 
@@ -245,7 +245,7 @@ async def test_answer_and_quote_are_copied_with_their_sources(tiny_folder: Path,
             "Why?\n\nBecause **so** [1].\n\n[1] “the reason why” (lease.txt, page 1)\n[2] “more” (lease.txt, page 2)\n"
         )
         assert quote.text == "“more” (lease.txt, page 2)"
-        await pilot.click("TurnMenu", offset=(4, 0))
+        await click(pilot, "TurnMenu", offset=(4, 0))
         await until(pilot, lambda: len(copied.kept) == 3)
         assert pilot.app.focused is turn.query_one(Question)
 

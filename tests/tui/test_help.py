@@ -9,7 +9,7 @@ from nemo_docs.settings import load
 from nemo_docs.settings_file import set_value
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.screens.help import HelpScreen
-from tests.tui.support import until
+from tests.tui.support import click, until
 
 
 def text_of(screen: HelpScreen) -> str:
@@ -52,5 +52,5 @@ async def test_help_is_about_the_focused_pane_and_knows_the_users_keys() -> None
         await pilot.press("end")
         await until(pilot, lambda: app.screen.query_one("#box").scroll_y > before)
         await until(pilot, lambda: app.screen.query_one("#close").region.bottom <= 24)
-        await pilot.click("#close")
+        await click(pilot, "#close")
         await until(pilot, lambda: not isinstance(app.screen, HelpScreen))

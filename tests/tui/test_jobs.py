@@ -12,7 +12,7 @@ from nemo_docs.tui.widgets import job_list
 from nemo_docs.tui.widgets.job_list import MOST_INGESTS, JobList
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
 from tests.tui.alone import alone
-from tests.tui.support import until
+from tests.tui.support import click, until
 from tests.unit.library.conftest import pdf_bytes
 
 
@@ -68,7 +68,7 @@ async def test_a_failure_stays_until_it_is_dismissed_by_click(tmp_path: Path) ->
         await until(pilot, lambda: row.stage is Stage.FAILED)
         assert "[red]bad[-].pdf cannot be read" in said(row)
         assert "There is no file or folder" in said(row)
-        await pilot.click(row.query_one("#stop"))
+        await click(pilot, row.query_one("#stop"))
         await until(pilot, lambda: not jobs.rows)
 
 
@@ -127,7 +127,7 @@ async def test_an_encrypted_file_is_read_with_the_password_that_was_typed(tmp_pa
         row.focus()
         await pilot.press("enter", *"wrong", "enter")
         await until(pilot, lambda: jobs.rows and jobs.rows[0] is not row and jobs.rows[0].stage is Stage.FAILED)
-        await pilot.click("#password")
+        await click(pilot, "#password")
         await until(pilot, lambda: pilot.app.screen.is_modal)
         await pilot.press(*"öpen", "enter")
         await until(pilot, lambda: [each.pages_read for each in jobs.desk.documents()] == [1])

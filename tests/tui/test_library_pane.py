@@ -19,7 +19,7 @@ from nemo_docs.tui.widgets.library_pane import ALONE, LibraryPane, rows_of
 from nemo_docs.tui.widgets.welcome import Welcome
 from tests.tui.alone import alone
 from tests.tui.shelf import shelve
-from tests.tui.support import until
+from tests.tui.support import click, until
 from tests.tui.test_watching import half_read
 
 TEXTS = {
@@ -88,9 +88,9 @@ async def test_a_click_on_the_mark_selects_and_one_on_the_title_opens(tmp_path: 
     shelve(tmp_path, TEXTS)
     async with alone(LibraryPane, NARROW) as (pilot, pane, posted):
         await until(pilot, lambda: drawn(pane))
-        await pilot.click(DocumentList, offset=(1, 2))
+        await click(pilot, DocumentList, offset=(1, 2))
         await until(pilot, lambda: pane.selected == ("b",))
-        await pilot.click(DocumentList, offset=(12, 5))
+        await click(pilot, DocumentList, offset=(12, 5))
         await until(pilot, lambda: any(isinstance(m, DocumentOpened) and m.handle == "c" for m in posted))
         assert pane.selected == ("b",)
 
@@ -245,7 +245,7 @@ async def test_the_welcome_offers_the_samples_and_says_what_nemo_needs() -> None
         large = welcome.query_one("#welcome-large", Static)
         await until(pilot, lambda: "12.0 GB of memory" in str(large.content))
         assert str(welcome.query_one("#welcome-model", Static).content)
-        await pilot.click("#samples")
+        await click(pilot, "#samples")
         await until(pilot, lambda: any(isinstance(m, PathsDropped) for m in posted))
         (dropped,) = (m for m in posted if isinstance(m, PathsDropped))
         assert dropped.paths[0].endswith("samples")
@@ -259,7 +259,7 @@ async def test_from_the_welcome_the_samples_come_into_the_library(way: str) -> N
         welcome, pane = app.screen.query_one(Welcome), app.screen.query_one(LibraryPane)
         await until(pilot, lambda: welcome.display and welcome.query_one("#samples").region.height)
         if way == "mouse":
-            await pilot.click("#samples")
+            await click(pilot, "#samples")
         else:
             welcome.focus()
             await pilot.press("tab", "tab", "enter")

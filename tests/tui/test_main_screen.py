@@ -24,7 +24,7 @@ from nemo_docs.tui.widgets.library_pane import LibraryPane
 from nemo_docs.tui.widgets.page_view import PageView
 from nemo_docs.tui.widgets.prompt import Prompt
 from nemo_docs.tui.widgets.source_pane import SourcePane
-from tests.tui.support import add_document, app_on, until
+from tests.tui.support import add_document, app_on, click, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -82,11 +82,11 @@ async def test_a_narrow_screen_shows_the_side_that_was_asked_for_last_or_none(ti
 async def test_side_panes_are_put_away_by_a_click_on_their_names(tiny_folder: Path, home: Path) -> None:
     add_document(home, "lease.txt", "The rent is due.")
     async with app_on(tiny_folder).run_test(size=(120, 30)) as pilot:
-        await pilot.click("TitleLine", offset=(16, 0))
+        await click(pilot, "TitleLine", offset=(16, 0))
         await until(pilot, lambda: seen(pilot.app) == ("#conversation", "#source"))
-        await pilot.click("TitleLine", offset=(27, 0))
+        await click(pilot, "TitleLine", offset=(27, 0))
         await until(pilot, lambda: seen(pilot.app) == ("#conversation",))
-        await pilot.click("TitleLine", offset=(16, 0))
+        await click(pilot, "TitleLine", offset=(16, 0))
         await until(pilot, lambda: seen(pilot.app) == ("#library", "#conversation"))
 
 

@@ -21,7 +21,7 @@ from nemo_docs.tui.widgets.turn import TurnState
 from tests.tui.alone import alone
 from tests.tui.shelf import shelve
 from tests.tui.stage import app_without_model
-from tests.tui.support import app_on, until
+from tests.tui.support import app_on, click, until
 from tests.tui.test_jobs import said
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("hurry")]
@@ -95,7 +95,7 @@ async def test_a_running_document_is_paused_gone_on_with_and_stopped(handles: li
         await until(pilot, lambda: is_at(jobs, "notes.txt", Stage.DONE))
         assert row.stage is Stage.PAUSED
         assert str(row.query_one("#pause").content) == "go on"
-        await pilot.click(row.query_one("#pause"))
+        await click(pilot, row.query_one("#pause"))
         await until(pilot, lambda: row.stage is Stage.RUNNING)
         row.focus()
         await pilot.press("delete")
@@ -171,7 +171,7 @@ async def test_without_a_model_the_reason_is_told_until_it_is_tried_again(
         assert queued() == [(notes, QueueState.WAITING)]
         monkeypatch.setenv("NEMO_DOCS_MODEL", str(tiny_folder))
         jobs.desk.configuration = load()
-        await pilot.click(jobs.rows[0].query_one("#pause"))
+        await click(pilot, jobs.rows[0].query_one("#pause"))
         await until(pilot, lambda: queued() == [])
 
 
@@ -182,7 +182,7 @@ async def test_what_could_not_be_read_is_told_after_a_restart_and_dismissed(hand
     async with alone(JobList) as (pilot, jobs, _):
         await until(pilot, lambda: is_at(jobs, "notes.txt", Stage.FAILED) and jobs.rows[0].query(".job-detail"))
         await until(pilot, lambda: said(jobs.rows[0]) == "It is too large.")
-        await pilot.click(jobs.rows[0].query_one("#stop"))
+        await click(pilot, jobs.rows[0].query_one("#stop"))
         await until(pilot, lambda: not jobs.rows)
         assert queued() == []
 

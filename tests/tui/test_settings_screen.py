@@ -11,7 +11,7 @@ from nemo_docs.settings import MODEL_SETTINGS, load, names
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.bidi import OrderingFilter
 from nemo_docs.tui.screens.settings import SettingsScreen
-from tests.tui.support import until
+from tests.tui.support import click, until
 
 
 async def opened(app: NemoDocsApp, pilot: Pilot[Any]) -> SettingsScreen:
@@ -76,7 +76,7 @@ async def test_change_is_written_holds_at_once_and_can_be_taken_back(home: Path)
         await until(pilot, lambda: note(screen) == "Written.")
         assert row(screen, "budget").startswith("budget 120 from ")
         assert (home / "config.toml").read_text() == "budget = 120.0\n"
-        await pilot.click("#default")
+        await click(pilot, "#default")
         await until(pilot, lambda: app.desk.configuration.settings.budget == 60)
         assert (home / "config.toml").read_text() == ""
 

@@ -16,7 +16,7 @@ from nemo_docs.tui.widgets.page_view import PageView
 from nemo_docs.tui.widgets.source_pane import SourcePane
 from tests.tui.alone import alone
 from tests.tui.shelf import cite, page_texts, shelve
-from tests.tui.support import until
+from tests.tui.support import click, until
 from tests.unit.answering.documents import page_texts as texts
 
 LEASE = (
@@ -154,9 +154,9 @@ async def test_pages_are_turned_by_key_and_by_click(tmp_path: Path) -> None:
         await until(pilot, lambda: said(pane, "where") == "page 2 of 3")
         await pilot.press("pagedown", "right")
         await until(pilot, lambda: pane.is_settled and said(pane, "where") == "page 3 of 3")
-        await pilot.click("#source-place Control")
+        await click(pilot, "#source-place Control")
         await until(pilot, lambda: said(pane, "where") == "page 2 of 3")
-        await pilot.click("#page-bar", offset=(0, 0))
+        await click(pilot, "#page-bar", offset=(0, 0))
         await until(pilot, lambda: said(pane, "where") == "page 1 of 3")
 
 

@@ -16,7 +16,7 @@ from nemo_docs.settings import THEMES, load
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.screens.theme import ThemeScreen
 from nemo_docs.tui.themes import OWN_THEMES
-from tests.tui.support import until
+from tests.tui.support import click, until
 
 AA = 4.5
 """WCAG 2.2, 1.4.3."""
@@ -90,7 +90,7 @@ async def test_closing_brings_the_colours_before_back(way: str, home: Path) -> N
         await until(pilot, lambda: isinstance(app.screen, ThemeScreen) and app.focused)
         await pilot.press("down", "down")
         await until(pilot, lambda: app.theme == "ansi-dark")
-        await (pilot.press("escape") if way == "escape" else pilot.click("#close"))
+        await (pilot.press("escape") if way == "escape" else click(pilot, "#close"))
         await until(pilot, lambda: app.theme == "nemo-dark")
     assert not home.exists()
 
