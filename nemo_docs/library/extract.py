@@ -64,7 +64,7 @@ def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None
             failure = _reason(error)
         if len(raw.text) > LONGEST_PAGE:
             raw, failure = RawText(""), f"it holds {len(raw.text):,} characters; the limit is {LONGEST_PAGE:,}"
-        answer(page={"number": number, "raw": raw.text, "hidden": raw.hidden, "failure": failure})
+        answer(page={"number": number, "failure": failure, **raw._asdict()})
 
 
 def _reason(error: BaseException) -> str:

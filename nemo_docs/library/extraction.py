@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from nemo_docs.errors import Encrypted, Unreadable
 from nemo_docs.library import child
 from nemo_docs.library.clean import clean_line
-from nemo_docs.library.records import PageStatus
+from nemo_docs.library.readers import RawText
+from nemo_docs.library.records import PageFlag, PageStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,16 @@ class Opened:
     sha256: str
 
 
+_NOTHING = RawText("")
+
+
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """What came of one page: raw text and which stretches of it are hidden, or why there is none."""
+    """What came of one page: what the reader found, or why there is nothing."""
 
     number: int
     status: PageStatus
-    raw: str = ""
-    hidden: tuple[tuple[int, int], ...] = ()
+    found: RawText = _NOTHING
     note: str = ""
 
 
@@ -128,8 +131,14 @@ def _next_page(messages: child.Messages, number: int, name: str, limits: Limits,
     page = message["page"]
     if page["failure"]:
         return RawPage(number, PageStatus.ERROR, note=clean_line(page["failure"]))
-    hidden = tuple((int(start), int(end)) for start, end in page["hidden"])
-    return RawPage(number, PageStatus.OK, page["raw"], hidden)
+    found = RawText(
+        text=page["text"],
+        hidden=tuple((int(start), int(end)) for start, end in page["hidden"]),
+        extractor=clean_line(page["extractor"]),
+        flags=tuple(PageFlag(flag) for flag in page["flags"]),
+        label=clean_line(page["label"]),
+    )
+    return RawPage(number, PageStatus.OK, found)
 
 
 @contextmanager

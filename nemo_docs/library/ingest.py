@@ -20,7 +20,7 @@ from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStar
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
 from nemo_docs.library.languages import UNKNOWN, detect
 from nemo_docs.library.readers import HEAD_BYTES, READERS, reader_name
-from nemo_docs.library.records import PageStatus, VersionStatus
+from nemo_docs.library.records import PageFlag, PageStatus, VersionStatus
 from nemo_docs.library.store import Library
 from nemo_docs.library.tags import collection_name
 from nemo_docs.library.versions import NewPage, Version
@@ -225,15 +225,23 @@ def _look_at(path: str, limits: Limits) -> tuple[str, str]:
 def _page(raw: RawPage, extractor: str, language: str) -> NewPage:
     """One page as it will be stored; a page too short to tell its language is taken to be in its neighbour's."""
     if raw.status is not PageStatus.OK:
-        return NewPage(raw.number, extractor, raw.status, raw.note)
-    text = clean(raw.raw, raw.hidden)
-    hidden = sum(end - start for start, end in raw.hidden)
+        return NewPage(raw.number, extractor, raw.status, raw.note, flags=(PageFlag(raw.status),))
+    found = raw.found
+    text = clean(found.text, found.hidden)
+    hidden = sum(end - start for start, end in found.hidden)
+    flags = {*found.flags, *((PageFlag.HIDDEN,) if hidden else ()), *(() if text.text else (PageFlag.EMPTY,))}
     note = f"hidden text left out: {hidden} characters" if hidden else ""
-    if not text.text:
-        return NewPage(raw.number, extractor, PageStatus.EMPTY, note or "no text layer", UNKNOWN, raw.raw, text)
     detected = detect(text.text)
     return NewPage(
-        raw.number, extractor, PageStatus.OK, note, language if detected == UNKNOWN else detected, raw.raw, text
+        number=raw.number,
+        extractor=found.extractor or extractor,
+        status=PageStatus.OK if text.text else PageStatus.EMPTY,
+        note=note if text.text else note or "no text layer",
+        language=language if text.text and detected == UNKNOWN else detected,
+        raw=found.text,
+        text=text,
+        flags=tuple(flag for flag in PageFlag if flag in flags),
+        label=found.label,
     )
 
 

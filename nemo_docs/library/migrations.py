@@ -31,6 +31,13 @@ def m003_reading_queue(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m004_ledger(db: Database) -> None:
+    """What the ledger tells of a page beyond its status: script, flags, the label that the document gives it."""
+    for statement in _M004:
+        db.execute(statement)
+
+
 _M001 = (
     # One row: the last handle given, as a number. It outlives the documents, so no handle is given twice.
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
@@ -153,4 +160,13 @@ _M003 = (
         reason TEXT NOT NULL
     )""",
     "PRAGMA user_version = 3",
+)
+
+_M004 = (
+    "ALTER TABLE pages ADD COLUMN script TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pages ADD COLUMN flags TEXT NOT NULL DEFAULT ''",  # names of PageFlag, a space between two
+    "ALTER TABLE pages ADD COLUMN label TEXT NOT NULL DEFAULT ''",
+    """UPDATE pages SET flags =
+        CASE WHEN status <> 'ok' THEN status WHEN note LIKE 'hidden text%' THEN 'hidden' ELSE '' END""",
+    "PRAGMA user_version = 4",
 )

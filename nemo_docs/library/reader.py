@@ -16,7 +16,17 @@ from typing import Any
 from nemo_docs.errors import NothingFound
 from nemo_docs.library.connection import connect_read_only, database_errors, is_file
 from nemo_docs.library.naming import document_named
-from nemo_docs.library.records import Document, Hit, Page, PageStatus, PageText, Passage, PassageScore, VersionStatus
+from nemo_docs.library.records import (
+    Document,
+    Hit,
+    Page,
+    PageFlag,
+    PageStatus,
+    PageText,
+    Passage,
+    PassageScore,
+    VersionStatus,
+)
 
 _DOCUMENTS = """
     SELECT d.handle, d.title, v.path, v.sha256, v.added, v.status, v.pages, v.language,
@@ -116,27 +126,28 @@ class LibraryReader:
 
     def collections(self) -> dict[str, tuple[str, ...]]:
         """The handles in each collection; both in order."""
-        if not self._has_collections():
+        if self._schema() < 2:
             return {}
         members: dict[str, list[str]] = {}
         for row in self._rows(_COLLECTIONS):
             members.setdefault(row["name"], []).append(row["handle"])
         return {name: tuple(handles) for name, handles in members.items()}
 
-    def _has_collections(self) -> bool:
-        """Whether the schema knows them; a library of an earlier one is read as it is."""
-        return any(row[0] >= 2 for row in self._rows("PRAGMA user_version"))
+    def _schema(self) -> int:
+        """Which schema the file has: a library of an earlier one is read as it is."""
+        return next((int(row[0]) for row in self._rows("PRAGMA user_version")), 0)
 
     def pages(self, document: Document | str) -> list[Page]:
         """The ledger of the document's current version, in page order."""
+        known = "p.script, p.flags, p.label" if self._schema() >= 4 else _EARLIER_LEDGER
         rows = self._rows(
-            """SELECT p.number, p.status, p.characters, p.dropped, p.extractor, p.language,
-                      coalesce(t.sha256, '') AS text_sha256, p.note
+            f"""SELECT p.number, p.status, p.characters, p.dropped, p.extractor, p.language,
+                      coalesce(t.sha256, '') AS text_sha256, p.note, {known}
                FROM documents d JOIN pages p ON p.version = d.version LEFT JOIN texts t ON t.id = p.text
                WHERE d.handle = ? ORDER BY p.number""",
             (_handle(document),),
         )
-        return [Page(**{**dict(row), "status": PageStatus(row["status"])}) for row in rows]
+        return [_page(row) for row in rows]
 
     def page_texts(self, document: Document | str) -> list[PageText]:
         """The current texts of all pages that have one, in page order."""
@@ -210,6 +221,12 @@ class LibraryReader:
             return self._connection.execute(sql, values).fetchall()
 
 
+_EARLIER_LEDGER = """
+    '' AS script, CASE WHEN p.status <> 'ok' THEN p.status WHEN p.note LIKE 'hidden text%' THEN 'hidden' ELSE '' END
+    AS flags, '' AS label
+"""
+"""Of a library that no program has written since the ledger tells more."""
+
 _PAGE_TEXTS = """
     SELECT p.number, t.text, t.sha256
     FROM documents d JOIN pages p ON p.version = d.version JOIN texts t ON t.id = p.text
@@ -229,6 +246,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _document(row: sqlite3.Row, collections: tuple[str, ...]) -> Document:
     path, status = os.fsdecode(row["path"]), VersionStatus(row["status"])
     return Document(**{**dict(row), "path": path, "status": status}, collections=collections)
+
+
+def _page(row: sqlite3.Row) -> Page:
+    flags = tuple(PageFlag(name) for name in row["flags"].split())
+    return Page(**{**dict(row), "status": PageStatus(row["status"]), "flags": flags})
 
 
 def _handle(document: Document | str) -> str:

@@ -26,6 +26,24 @@ class PageStatus(StrEnum):
     TIMEOUT = "timeout"
 
 
+class PageFlag(StrEnum):
+    """What the ledger marks on a page."""
+
+    EMPTY = "empty"
+    """No text, and no picture that could hold some."""
+    SCAN = "scan"
+    """A picture and no text layer, or the text layer that a scanner's program made."""
+    GARBLED = "garbled"
+    """What was read is hardly text: a font without a mapping to letters."""
+    REORDERED = "reordered"
+    """The extractor's order of words was mended."""
+    HIDDEN = "hidden"
+    """Text that nobody sees on the page was left out."""
+    TABLE = "table"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+
 class TurnState(StrEnum):
     """What became of a question."""
 
@@ -88,6 +106,9 @@ class Page:
         language: ISO 639-1 code, or "und".
         text_sha256: The hash of the page text; empty without text.
         note: Why, where the status is not "ok"; else what was left out of the text, if anything.
+        script: The script of most of its letters, as Unicode calls it ("Latin"); empty without letters.
+        flags: What there is to know of it, in the order of PageFlag.
+        label: What the document calls it ("xii", a chapter's title), where that is not its number; else empty.
     """
 
     number: int
@@ -98,6 +119,9 @@ class Page:
     language: str
     text_sha256: str
     note: str
+    script: str = ""
+    flags: tuple[PageFlag, ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,10 +108,11 @@ class Library:
             if execute("SELECT 1 FROM versions WHERE id = ?", (version.id,)).fetchone() is None:
                 return False
             row = execute(
-                """INSERT INTO pages (version, number, status, characters, dropped, extractor, language, note)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (version, number) DO NOTHING RETURNING id""",
+                """INSERT INTO pages (version, number, status, characters, dropped, extractor, language, note,
+                                      script, flags, label)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (version, number) DO NOTHING RETURNING id""",
                 (version.id, page.number, page.status, len(text), page.text.dropped if page.text else 0,
-                 page.extractor, page.language, page.note),
+                 page.extractor, page.language, page.note, page.script, " ".join(page.flags), page.label),
             ).fetchone()  # fmt: skip
             if row is not None and page.text is not None and text:
                 text_id = execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nemo_docs.library.clean import CleanText
-from nemo_docs.library.records import PageStatus, VersionStatus
+from nemo_docs.library.records import PageFlag, PageStatus, VersionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,9 @@ class NewPage:
         language: ISO 639-1 code, or "und".
         raw: The extractor's output.
         text: The page text; None where there is none.
+        script: The script of most of its letters; empty without letters.
+        flags: What there is to know of it, in the order of PageFlag.
+        label: What the document calls it, where that is not its number.
     """
 
     number: int
@@ -62,3 +65,6 @@ class NewPage:
     language: str = "und"
     raw: str = ""
     text: CleanText | None = None
+    script: str = ""
+    flags: tuple[PageFlag, ...] = ()
+    label: str = ""

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import PurePath
 from typing import NamedTuple, Protocol
 
+from nemo_docs.library.records import PageFlag
+
 _TEXT = "nemo_docs.library.readers.text:TextReader"
 _PDF = "nemo_docs.library.readers.pdf:PdfReader"
 
@@ -41,10 +43,16 @@ class RawText(NamedTuple):
     Attributes:
         text: All of it.
         hidden: Stretches of it, (start, end), that nobody who looks at the page can see.
+        extractor: Name and version of what read this page, where that is not the reader's own.
+        flags: What the reader knows of the page, of PageFlag.
+        label: What the document calls the page, where that is not its number: "xii", a chapter's title.
     """
 
     text: str
     hidden: tuple[tuple[int, int], ...] = ()
+    extractor: str = ""
+    flags: tuple[PageFlag, ...] = ()
+    label: str = ""
 
 
 class Reader(Protocol):
