@@ -53,7 +53,9 @@ def spelled(key: str) -> str:
     *modifiers, base = ["plus"] if key == "+" else key.replace("++", "+plus").split("+")
     if not _MODIFIERS.issuperset(modifiers) or len(set(modifiers)) < len(modifiers):
         raise ValueError
-    if len(base) == 1 and base.isprintable():
+    if len(base) == 1:
+        if not base.isprintable():
+            raise ValueError
         base = base.lower() if modifiers and base.isascii() else _name(base)
     if "shift" in modifiers and is_typed(base):
         raise ValueError  # a terminal sends the other character instead

@@ -3,7 +3,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nemo_docs.actions import ACTIONS, Pane, actions_of
@@ -74,6 +74,7 @@ def test_punctuation_is_named_as_the_app_hears_it() -> None:
 
 
 @given(st.text(max_size=12))
+@example("\xa0")
 def test_a_spelling_spells_itself(written: str) -> None:
     try:
         key = spelled(written)
