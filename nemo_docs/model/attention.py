@@ -24,6 +24,8 @@ from nemo_docs.kv.cache import Past
 
 PLAIN_SCORE_ELEMENTS = 1 << 26
 """The plain form works in slices of rows, so that one slice of scores holds at most this many numbers."""
+FOLDED_ROWS = 192
+"""So many rows of scores over some thousand keys stay in the cache of a processor's core."""
 
 
 class Partial(NamedTuple):
@@ -90,8 +92,8 @@ def in_one_softmax(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) 
     """
     heads, tokens, size = q.shape
     kv_heads = past[0].k.shape[0]
-    # A single token sees all there is, so the query heads that share a key/value head are rows of one product.
-    rows = q.reshape(kv_heads, -1, size) if tokens == 1 else q  # [N, R, D]
+    # Few tokens (a question) leave room for the query heads that share a key/value head to be rows of one product.
+    rows = q.reshape(kv_heads, -1, size) if heads // kv_heads * tokens <= FOLDED_ROWS else q  # [N, R, D]
     rows = rows * size**-0.5
     hidden = None if tokens == 1 else ~_seen(tokens, mask, q.device)  # [T, T]
     out = torch.empty_like(rows)
@@ -100,7 +102,7 @@ def in_one_softmax(q: Tensor, past: Sequence[Past], mask: Tensor | None = None) 
         pieces = [_scores(rows[n], piece.k[kv], piece.log_weight) for piece in past]
         scores = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=-1)  # [R, S]
         if hidden is not None:
-            scores[:, -tokens:].masked_fill_(hidden, float("-inf"))
+            scores.view(-1, tokens, scores.shape[-1])[..., -tokens:].masked_fill_(hidden, float("-inf"))
         shares = torch.split(scores.softmax(-1), [piece.k.shape[1] for piece in past], dim=-1)
         torch.mm(shares[0], past[0].v[kv], out=out[n])
         for share, piece in zip(shares[1:], past[1:], strict=True):
