@@ -65,4 +65,5 @@ def model_spec(
         store="" if kv is None or settings.store_size == 0 else str(kv.absolute()),
         store_bytes=settings.store_size,
         store_floor=settings.store_floor,
+        host_bytes=settings.host_memory,
     )

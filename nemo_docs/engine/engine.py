@@ -210,7 +210,7 @@ class Engine:
     def forget(self, labels: Set[str]) -> None:
         """Let go of everything in memory that holds one of these texts, and save nothing more of it."""
         if self.keeper:
-            self.keeper.saver.stop(labels, "The document was removed.")
+            self.keeper.forget(labels)
         self._pool.forget(labels)
 
     def _require(self, request: Request | ScoreRequest) -> None:

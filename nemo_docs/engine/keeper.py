@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
+from functools import partial
 
+from nemo_docs.engine.host_tier import HostTier
 from nemo_docs.engine.parts import Part
 from nemo_docs.engine.plan import Chunk
 from nemo_docs.engine.prefix import Prefix, prefix_of
 from nemo_docs.engine.protocol import Restored, Unsaved
 from nemo_docs.engine.rates import Rates
-from nemo_docs.engine.restoring import Restorer, Restoring
+from nemo_docs.engine.restoring import Restorer, Restoring, read_checked
 from nemo_docs.engine.saving import Saver, Saving
 from nemo_docs.engine.staging import Staging
 from nemo_docs.engine.work import reading_work
@@ -38,9 +40,10 @@ class Keeper:
     Args:
         store: Where blocks are, under the identity of the model.
         model: Whose caches they fill.
+        host_bytes: Main memory in which blocks are kept, too.
     """
 
-    def __init__(self, store: BlockStore, model: Transformer) -> None:
+    def __init__(self, store: BlockStore, model: Transformer, *, host_bytes: int = 0) -> None:
         self._store, self._config = store, model.config
         self._token_bytes = model.kv_layout.bytes_per_token
         self._seed = store.seed
@@ -48,10 +51,15 @@ class Keeper:
         self.rates = Rates()
         """What bringing and computing were measured to take."""
         saving, restoring = (min(each, os.cpu_count() or 1) for each in THREADS[model.device.type])
-        staging = Staging(model.device, BLOCK_TOKENS * self._token_bytes + BESIDE_BYTES)
-        self.saver = Saver(store, staging, model.device, saving)
+        block_bytes = BLOCK_TOKENS * self._token_bytes + BESIDE_BYTES
+        staging = Staging(model.device, block_bytes)
+        self.host = HostTier(
+            host_bytes, block_bytes, partial(read_checked, store), is_pinned=model.device.type == "cuda"
+        )
+        """Main memory where blocks are, too."""
+        self.saver = Saver(store, self.host, staging, model.device, saving)
         """Writes what was read."""
-        self._restorer = Restorer(store, staging, model.device, restoring)
+        self._restorer = Restorer(store, self.host, staging, model.device, restoring)
 
     @property
     def is_empty(self) -> bool:
@@ -70,15 +78,19 @@ class Keeper:
         if not prefix.blocks:
             return None
         self.hold(prefix)
+        self.host.begin()
         known = len(cache)
         stored = prefix.whole_chunks(self._store.held(prefix.keys), least=known)
         saving = self.saver.begin(prefix, cache)
         if stored <= known:
             return Kept(self, cache, saving)
         expected = self._expected(known, stored)
-        if self.rates.computing_is_faster(expected.n_bytes, reading_work(self._config, known, stored)):
+        in_memory = self.host.holds([prefix.keys[n] for n in prefix.between(known, stored)])
+        if not in_memory and self.rates.computing_is_faster(
+            expected.n_bytes, reading_work(self._config, known, stored)
+        ):
             return Kept(self, cache, saving, computes=replace(expected, computes=True))
-        return Kept(self, cache, saving, restoring=self._restorer.begin(prefix, cache, stored))
+        return Kept(self, cache, saving, restoring=self._restorer.begin(prefix, cache, stored), in_memory=in_memory)
 
     def hold(self, prefix: Prefix) -> None:
         """Its blocks are in use: they are not evicted until they are let go."""
@@ -90,11 +102,18 @@ class Keeper:
         self._in_use.subtract(prefix.keys)
         self._store.in_use.difference_update([key for key in prefix.keys if self._in_use[key] <= 0])
         self._in_use += Counter()  # without those that nobody uses
+        self.host.end(prefix.keys)
 
-    def brought(self, before: int, after: int, seconds: float) -> Restored:
-        """Tokens before..after have come from the store; remembers how fast."""
+    def forget(self, labels: Set[str]) -> None:
+        """Save nothing more of these texts, and let main memory go of them."""
+        self.saver.stop(labels, "The document was removed.")
+        self.host.forget(labels)
+
+    def brought(self, before: int, after: int, seconds: float, *, in_memory: bool) -> Restored:
+        """Tokens before..after have come from the store; remembers how fast the disk was, if it was asked."""
         restored = replace(self._expected(before, after), seconds=seconds)
-        self.rates.brought(restored.n_bytes, seconds)
+        if not in_memory:
+            self.rates.brought(restored.n_bytes, seconds)
         return restored
 
     def flush(self) -> None:
@@ -118,6 +137,7 @@ class Kept:
         saving: Where chunks go.
         restoring: What is on its way into the cache.
         computes: What is computed though it is stored.
+        in_memory: Whether all that is on its way comes from main memory.
     """
 
     def __init__(
@@ -128,9 +148,10 @@ class Kept:
         *,
         restoring: Restoring | None = None,
         computes: Restored | None = None,
+        in_memory: bool = False,
     ) -> None:
         self._keeper, self._cache, self._saving = keeper, cache, saving
-        self._restoring, self._computes = restoring, computes
+        self._restoring, self._computes, self._in_memory = restoring, computes, in_memory
         self._is_told = False
 
     def restored(self) -> Iterator[Restored | None]:
@@ -142,7 +163,8 @@ class Kept:
                 yield None
             tokens, seconds = self._restoring.tokens, self._restoring.seconds
             self._restoring = None
-            yield self._keeper.brought(len(self._cache) - tokens, len(self._cache), seconds)
+            before, after = len(self._cache) - tokens, len(self._cache)
+            yield self._keeper.brought(before, after, seconds, in_memory=self._in_memory)
 
     def read(self, chunk: Chunk) -> Iterator[Unsaved]:
         """A chunk was computed and committed; tells, once, that it cannot be saved."""

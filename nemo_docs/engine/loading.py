@@ -60,6 +60,8 @@ class ModelSpec:
     """What that may hold; None for a share of the free disk."""
     store_floor: int = 0
     """Bytes of its disk that stay free."""
+    host_bytes: int = 0
+    """Main memory, beside a GPU, in which what is on the disk is kept, too."""
 
     @property
     def asks(self) -> str:
@@ -183,6 +185,7 @@ def _keeper(spec: ModelSpec, files: ModelFiles | RandomModel, plan: MemoryPlan, 
     """The store beside an engine that was loaded."""
     from pathlib import Path
 
+    from nemo_docs.engine.host_tier import host_bytes
     from nemo_docs.engine.identity import identity_of
     from nemo_docs.engine.keeper import Keeper
     from nemo_docs.kv.store import BlockStore
@@ -194,7 +197,7 @@ def _keeper(spec: ModelSpec, files: ModelFiles | RandomModel, plan: MemoryPlan, 
         budget_bytes=spec.store_bytes,
         floor_bytes=spec.store_floor,
     )
-    return Keeper(store, engine.model)
+    return Keeper(store, engine.model, host_bytes=host_bytes(spec.host_bytes, engine.model.device))
 
 
 def engine_for(

@@ -1,5 +1,7 @@
 """Bringing what is stored back into a cache: read, checked and copied by several threads, ahead of its use.
 
+What main memory holds, too, comes from there.
+
 A cache counts what was brought in whole chunks and in order; the first block that is not there, or is not what it says,
 ends it, and what follows is computed. Requests that are answered together begin to bring all that they need at once, so
 that the later ones' blocks come while the model reads for the first.
@@ -8,16 +10,36 @@ that the later ones' blocks come while the model reads for the first.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Set
 from concurrent.futures import Future, wait
 from time import perf_counter
 
 import torch
 
+from nemo_docs.engine.host_tier import HostTier
 from nemo_docs.engine.prefix import Prefix
 from nemo_docs.engine.staging import Staging
-from nemo_docs.kv.block_file import RunningChecksum, unpack
+from nemo_docs.kv.block_file import unpack
+from nemo_docs.kv.block_layout import CHECKSUM_BYTES, Damaged, RunningChecksum, inspect
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.kv.store import BlockStore
+
+
+def read_checked(store: BlockStore, key: str, memory: memoryview) -> tuple[int, Set[str]]:
+    """Read a block from the disk into memory, all of it checked.
+
+    Returns:
+        Its length and the labels of its texts; 0 and none if it is not to be had.
+    """
+    checksum = RunningChecksum(memory)
+    size = store.read_into(key, memory, checksum.seen)
+    try:
+        header = inspect(memory[:size], checksum.digest())
+    except Damaged:
+        return 0, frozenset()
+    if (header.key, header.seed) != (key, store.seed.hex()):
+        return 0, frozenset()
+    return size, {label for label, _ in header.labels}
 
 
 class Restoring:
@@ -72,13 +94,14 @@ class Restorer:
 
     Args:
         store: Where they are.
+        host: Main memory where some of them are, too.
         staging: Memory to copy through.
         device: Where caches are.
         threads: How many blocks come at once.
     """
 
-    def __init__(self, store: BlockStore, staging: Staging, device: torch.device, threads: int) -> None:
-        self._store, self._staging, self._device = store, staging, device
+    def __init__(self, store: BlockStore, host: HostTier, staging: Staging, device: torch.device, threads: int) -> None:
+        self._store, self._host, self._staging, self._device = store, host, staging, device
         self._threads = staging.threads(threads, "restore")
 
     def begin(self, prefix: Prefix, cache: KVCache, tokens: int) -> Restoring:
@@ -96,11 +119,15 @@ class Restorer:
     def _bring(self, prefix: Prefix, n: int, cache: KVCache, free: torch.cuda.Event | None) -> float | None:
         """Put a block into a cache; returns when it was there, None if it is not to be had."""
         key, block = prefix.keys[n], prefix.blocks[n]
-        with torch.inference_mode(), self._staging.lent(free) as buffer:
-            checksum = RunningChecksum(buffer)
-            size = self._store.read_into(key, buffer, checksum.seen)
+        with torch.inference_mode(), self._staging.lent(free) as buffer, self._host.found(key) as held:
+            if held is None:
+                checksum = RunningChecksum(buffer)
+                data = buffer[: self._store.read_into(key, buffer, checksum.seen)]
+                digest = checksum.digest()
+            else:  # was checked when it came there
+                data, digest = held, bytes(held[-CHECKSUM_BYTES:])
             ids = prefix.ids[block.start : block.end]
-            found = unpack(buffer[:size], key=key, seed=self._store.seed, ids=ids, digest=checksum.digest())
+            found = unpack(data, key=key, seed=self._store.seed, ids=ids, digest=digest)
             if found is None or not cache.suits(block.start, *found[1:]):
                 self._store.discard(key)
                 return None

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from nemo_docs import crash
+from nemo_docs.engine.host_tier import HostTier
 from nemo_docs.engine.plan import Chunk
 from nemo_docs.engine.prefix import Prefix
 from nemo_docs.engine.staging import Staging
@@ -51,13 +52,14 @@ class Saver:
 
     Args:
         store: Where.
-        staging: Memory to copy through.
+        host: Main memory that keeps what was written.
+        staging: Memory to copy through where that has no room.
         device: Where caches are.
         threads: How many blocks are written at once; one keeps them in order.
     """
 
-    def __init__(self, store: BlockStore, staging: Staging, device: torch.device, threads: int) -> None:
-        self._store, self._staging, self._device = store, staging, device
+    def __init__(self, store: BlockStore, host: HostTier, staging: Staging, device: torch.device, threads: int) -> None:
+        self._store, self._host, self._staging, self._device = store, host, staging, device
         self._threads = staging.threads(threads, "save")
         self._of_cache: WeakKeyDictionary[KVCache, list[Saving]] = WeakKeyDictionary()
         self._noted: Future[None] | None = None
@@ -123,10 +125,13 @@ class Saver:
         labels = [(text.label, text.tokens) for text in prefix.texts[n]]
         header = describe(seed, prefix.keys[n - 1] if n else seed.hex(), key, block, labels, rows[0])
         try:
-            with torch.inference_mode(), self._staging.lent(made) as buffer:
-                data = pack(header, prefix.ids[block.start : block.end], *rows, buffer)
+            with torch.inference_mode(), self._staging.lent(made) as buffer, self._host.room(key) as slot:
+                memory = buffer if slot is None else slot.memory
+                data = pack(header, prefix.ids[block.start : block.end], *rows, memory)
                 if not self._store.write(key, data):
                     saving.reason = NO_ROOM
+                elif slot is not None:
+                    slot.fill(len(data), {label for label, _ in labels})
         except OSError as error:
             saving.reason = f"What is read is not kept on the disk: {error.strerror or error}."
         except Exception as error:  # a thread's own: nobody else would hear of it

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import torch
@@ -139,6 +139,8 @@ def of_nemo(folder: Path, tokens: int, kv: str, *, is_cold: bool) -> dict[str, R
         answers.append(answer)
         found[f"again {n}"] = brought | {"cached": finished.tokens_cached}
         say(f"{kv}: again by the same process", found[f"again {n}"])
+    found["main memory"] = from_host(model, here, tokens, kv, first)
+    say(f"{kv}: from main memory", found["main memory"])
     if is_cold:
         rate = sequential(here)
         cool(here)
@@ -154,20 +156,41 @@ def of_nemo(folder: Path, tokens: int, kv: str, *, is_cold: bool) -> dict[str, R
     return found
 
 
+def from_host(model: Transformer, folder: Path, tokens: int, kv: str, first: list[int]) -> Row:
+    """What memory dropped comes back from pinned main memory, where the files' bytes are, too."""
+    eng = engine(model, tokens)
+    keeper = Keeper(store_of(folder, kv), model, host_bytes=int(1.1 * tokens * model.kv_layout.bytes_per_token))
+    eng.keep(keeper)
+    began = perf_counter()
+    run(eng, window(tokens))
+    while not keeper.host.is_settled:
+        sleep(0.05)
+    settled_s = perf_counter() - began
+    eng._pool.clear()
+    answer, _, brought = run(eng, window(tokens))
+    return brought | {"equal": answer == first, "settled_s": round(settled_s, 1), "blocks": keeper.host.n_blocks}
+
+
 def saving(model: Transformer, folder: Path, tokens: int, kv: str) -> Row:
     """Reading a window with saving off and on, in turns."""
-    times: dict[str, list[float]] = {"off": [], "on": []}
-    for way in ("off", "on") * 2:
+    times: dict[str, list[float]] = {"off": [], "on": [], "on, and in memory": []}
+    for way in tuple(times) * 2:
         gc.collect()
         torch.cuda.empty_cache()
         shutil.rmtree(folder, ignore_errors=True)
         eng = engine(model, tokens)
-        if way == "on":
-            eng.keep(Keeper(store_of(folder, kv), model))
+        if way != "off":
+            host = int(1.1 * tokens * model.kv_layout.bytes_per_token) if way == "on, and in memory" else 0
+            keeper = Keeper(store_of(folder, kv), model, host_bytes=host)
+            eng.keep(keeper)
+            while not keeper.host.is_settled:
+                sleep(0.05)
         _, finished, _ = run(eng, window(tokens))
         times[way].append(round(finished.prefill_s, 3))
         eng.flush()
-    return {"tokens": tokens, **times, "costs": round(min(times["on"]) / min(times["off"]) - 1, 4)}
+    off = min(times["off"])
+    costs = {way: round(min(taken) / off - 1, 4) for way, taken in times.items() if way != "off"}
+    return {"tokens": tokens, **times, "costs": costs}
 
 
 def fresh(folder: Path, tokens: int, kv: str) -> Row:
