@@ -79,6 +79,7 @@ def test_three_shells_at_once_share_one_model(nemo_docs: NemoDocs) -> None:
     assert len(engines) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("long")
 def test_an_engine_that_is_killed_is_told_in_one_sentence(nemo_docs: NemoDocs) -> None:
     answer(ask("--in", "lease.txt"))

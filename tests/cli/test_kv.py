@@ -254,9 +254,10 @@ def test_doctor_tells_the_store_and_warns_below_the_floor(
         return row
 
     keep(home / "kv", [(labels["a"], range(30))])
-    assert store("store_floor", "1MB", "store_size", "5GB")["status"] == "ok"
-    assert "2 blocks" in store()["detail"]
-    assert "of at most 5.0 GB" in store()["detail"]
+    row = store("store_floor", "1MB", "store_size", "5GB")
+    assert row["status"] == "ok"
+    assert "2 blocks" in row["detail"]
+    assert "of at most 5.0 GB" in row["detail"]
     row = store("store_floor", "900TB")
     assert row["status"] == "warning"
     assert "store_floor" in row["hint"]

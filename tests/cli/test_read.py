@@ -175,7 +175,7 @@ def test_a_queue_of_no_library_is_empty(nemo_docs: NemoDocs, home: Path) -> None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals to a process are POSIX")
-@pytest.mark.parametrize("shared", ["true", "false"])
+@pytest.mark.parametrize("shared", [pytest.param("true", marks=pytest.mark.slow), "false"])
 @pytest.mark.usefixtures("shelf")
 def test_ctrl_c_keeps_what_was_read_and_nothing_is_read_twice(
     nemo_docs: NemoDocs, monkeypatch: pytest.MonkeyPatch, shared: str
@@ -203,6 +203,7 @@ def test_ctrl_c_keeps_what_was_read_and_nothing_is_read_twice(
         assert nemo_docs("engine", "stop").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals to a process are POSIX")
 @pytest.mark.usefixtures("shelf")
 def test_a_second_reader_waits_and_takes_over_when_the_first_one_is_killed(nemo_docs: NemoDocs) -> None:

@@ -63,7 +63,7 @@ async def test_confirm_is_answered_by_mouse(button: str, answer: bool) -> None:
 
 @pytest.mark.asyncio
 async def test_confirm_shows_hostile_text_as_text_and_keeps_its_buttons_on_a_small_screen() -> None:
-    app = Asking(ConfirmScreen(HOSTILE, yes=HOSTILE, detail="\n".join([HOSTILE + "x" * 100_000] * 50)))
+    app = Asking(ConfirmScreen(HOSTILE, yes=HOSTILE, detail="\n".join([HOSTILE + "x" * 10_000] * 50)))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         text = seen(app)

@@ -75,7 +75,14 @@ def keep(handle: str, text: str) -> None:
     kept.finish_turn(turn, answer.as_dict(), "answered", read=[handle])
 
 
-@pytest.mark.parametrize("text", [HOSTILE, HOSTILE + LONG_LINE, HOSTILE + MANY_LINES], ids=["marks", "line", "lines"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(HOSTILE, id="marks"),
+        pytest.param(HOSTILE + LONG_LINE, id="line"),
+        pytest.param(HOSTILE + MANY_LINES, id="lines", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)])
 async def test_every_pane_shows_it_as_text(tiny_folder: Path, tmp_path: Path, size: tuple[int, int], text: str) -> None:
     (handle,) = shelve(tmp_path / "files", {"lease.txt": "The rent is due."}).values()

@@ -126,6 +126,7 @@ def test_a_full_disk_is_told_and_once_there_is_room_the_document_is_whole(tmp_pa
         comes_true(lambda: [each.pages_read for each in documents()] == [500])
 
 
+@pytest.mark.slow
 def test_leaving_says_what_was_not_added_to_the_end(tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
