@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from nemo_docs.library.records import (
     VersionStatus,
 )
 
+_STEPS = 50_000
+"""Of SQLite's machine, between two looks whether an answer is still wanted: a few milliseconds."""
 _DOCUMENTS = """
     SELECT d.handle, d.title, v.path, v.sha256, v.added, v.status, v.pages, v.language,
            count(p.id) AS pages_read,
@@ -90,6 +92,15 @@ class LibraryReader:
             self.close()
             self._open()
         return self._file, *(row[0] for row in self._rows("PRAGMA data_version"))
+
+    def give_up_when(self, is_unwanted: Callable[[], bool]) -> None:
+        """End any query from now on as soon as nobody wants its answer; it raises a LibraryError then.
+
+        Args:
+            is_unwanted: Asked about a hundred times a second, from the thread that asks the library.
+        """
+        if self._connection is not None:
+            self._connection.set_progress_handler(is_unwanted, _STEPS)
 
     def damage(self) -> str:
         """What SQLite finds wrong with the file; empty if it is sound. Reads all of it."""

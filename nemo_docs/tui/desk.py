@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId, VersionStatus
+from nemo_docs.library.records import Document, Hit, Page, PageText, Turn, TurnId, VersionStatus
 from nemo_docs.settings import Configuration
 
 if TYPE_CHECKING:
@@ -120,6 +120,29 @@ class Desk:
             page = next((each for each in library.pages(handle) if each.number == number), None)
             text = library.page_text(handle, number) if page is not None and page.text_sha256 else None
         return Leaf(document, number, page, text)
+
+    def search(self, query: str, handles: Sequence[str], limit: int, cancelled: Cancelled) -> list[Hit]:
+        """The passages that match best; none as soon as nobody wants them any more.
+
+        Args:
+            query: Any text.
+            handles: Documents; none means all.
+            limit: Passages at most.
+            cancelled: Whether they are no longer wanted.
+
+        Raises:
+            LibraryError: If the library cannot be read.
+        """
+        from nemo_docs.errors import LibraryError
+
+        with self.reader() as library:
+            library.give_up_when(cancelled)
+            try:
+                return library.search(query, handles or None, limit)
+            except LibraryError:
+                if cancelled():
+                    return []
+                raise
 
     def backend(self) -> LocalBackend:
         """The model that the settings name; its weights are loaded when it is first asked.

@@ -20,7 +20,7 @@ from textual.widgets import Input, Static
 
 from nemo_docs.actions import Pane
 from nemo_docs.answering.events import Citation
-from nemo_docs.library.records import Document
+from nemo_docs.library.records import Document, Hit
 from nemo_docs.plain import printable
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.cells import one_line
@@ -116,6 +116,13 @@ class SourcePane(Widget):
         others = (each for each in siblings if each.document == citation.document and each.marker != citation.marker)
         self._faint = [place for each in others for place in _places(each)]
         self._open(citation.document, self._places[0].page if self._places else 1)
+
+    def show_hit(self, hit: Hit, query: str) -> None:
+        """Light a passage that a search of the library found."""
+        self._forget()
+        self._query = query
+        self._places = [Place(hit.page, hit.start, hit.end, hit.text_sha256)]
+        self._open(hit.document, hit.page)
 
     def _forget(self) -> None:
         if self._searching:
