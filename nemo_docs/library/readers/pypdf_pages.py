@@ -1,4 +1,4 @@
-"""PDF through pypdf, with its limits lowered: a file is data from a stranger.
+"""Pages of a PDF through pypdf, with its limits lowered: a file is data from a stranger.
 
 pypdf is pure Python, so a bad file can cost time and memory but not the process's integrity; the child process around
 it bounds both. Trade-off: at 25 to 50 pages a second it is slow beside C libraries, and right more often on our PDFs.
@@ -21,7 +21,7 @@ _DECODED_BYTES = 32 * _MEBIBYTE
 """Of one stream: far above any page of text, and far below what was seen to need 10 GB."""
 
 
-class PdfReader:
+class PypdfPages:
     """Reads the text layer of a PDF."""
 
     extractor = f"pypdf {pypdf.__version__}"
