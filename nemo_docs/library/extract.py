@@ -51,12 +51,14 @@ def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None
         with open(os.fsdecode(bytes.fromhex(request["path"])), "rb") as file:
             data = file.read(request["file_bytes"] + 1)
         reader = reader_class(data, password=request["password"])
+        if request.get("extractor"):
+            reader.use(request["extractor"])
     except (ReaderError, OSError, MemoryError, RecursionError) as error:
-        answer(failed={"kind": type(error).__name__, "reason": _reason(error)})
+        answer(failed={"kind": type(error).__name__, "reason": _reason(error), "hint": getattr(error, "hint", "")})
         return
     sha256 = hashlib.sha256(data).hexdigest()
     answer(opened={"pages": reader.pages, "extractor": reader.extractor, "sha256": sha256})
-    for number in range(request["start"], reader.pages + 1):
+    for number in request.get("numbers") or range(request["start"], reader.pages + 1):
         raw, failure = RawText(""), ""
         try:
             raw = reader.page(number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -62,7 +62,14 @@ class RawPage:
 
 
 def extract(
-    path: str, reader: str, *, start: int = 1, password: str | None = None, limits: Limits
+    path: str,
+    reader: str,
+    *,
+    start: int = 1,
+    password: str | None = None,
+    limits: Limits,
+    numbers: Sequence[int] = (),
+    extractor: str = "",
 ) -> Generator[Opened | RawPage, None, None]:
     """Read a file in a child process: first what it is, then its pages in order.
 
@@ -74,6 +81,8 @@ def extract(
         start: First page to read, from 1.
         password: For an encrypted file.
         limits: What it may cost.
+        numbers: Read these pages, in this order, in place of all from `start` on.
+        extractor: Read with this one of `readers.extractor_names`; empty leaves the choice to the reader.
 
     Raises:
         Encrypted: If the file needs a password, or the one given is wrong.
@@ -81,19 +90,23 @@ def extract(
     """
     deadline = time.monotonic() + limits.file_s
     name = clean_line(os.path.basename(path))
+    request = {"path": os.fsencode(path).hex(), "reader": reader, "password": password, "extractor": extractor}
     opened: Opened | None = None
-    while opened is None or start <= opened.pages:
-        with _child(path, reader, start, password, limits) as messages:
+    done = 0
+    wanted: Sequence[int] = numbers
+    while opened is None or done < len(wanted):
+        with _child({**request, "start": start + done, "numbers": [*numbers[done:]]}, limits) as messages:
             now = _opening(messages, name, limits)
             if opened is None:
+                wanted = numbers or range(start, now.pages + 1)
                 yield now
             elif now != opened:
                 raise Unreadable(f"{name} changed while it was read.", hint="Add it again.")
             opened = now
-            while start <= opened.pages:
-                page = _next_page(messages, start, name, limits, deadline)
+            while done < len(wanted):
+                page = _next_page(messages, wanted[done], name, limits, deadline)
                 yield page
-                start += 1
+                done += 1
                 if page.status is PageStatus.TIMEOUT or page.note == _DIED:
                     break
 
@@ -107,12 +120,12 @@ def _opening(messages: child.Messages, name: str, limits: Limits) -> Opened:
         raise Unreadable(f"{name} cannot be read: it took longer than {limits.open_s:g} seconds to open.")
     if "opened" in message:
         return Opened(**message["opened"])
-    failed = message.get("failed", {"kind": "", "reason": "the reader died when it opened it"})
+    failed = message.get("failed", {"kind": "", "reason": "the reader died when it opened it", "hint": ""})
     if failed["kind"] == Encrypted.__name__:
         raise Encrypted(f"{name} cannot be read: {failed['reason']}.", hint="Add it again with --password.")
     raise Unreadable(
         f"{name} cannot be read: {clean_line(failed['reason']).rstrip('.')}.",
-        hint="Open it in another program to see whether it is sound.",
+        hint=clean_line(failed["hint"]) or "Open it in another program to see whether it is sound.",
     )
 
 
@@ -142,12 +155,8 @@ def _next_page(messages: child.Messages, number: int, name: str, limits: Limits,
 
 
 @contextmanager
-def _child(path: str, reader: str, start: int, password: str | None, limits: Limits) -> Iterator[child.Messages]:
-    request = {
-        "path": os.fsencode(path).hex(),
-        "reader": reader,
-        "start": start,
-        "password": password,
+def _child(request: Mapping[str, object], limits: Limits) -> Iterator[child.Messages]:
+    allowed = {
         "file_bytes": limits.file_bytes,
         "memory_bytes": limits.memory_bytes,
         "cpu_s": int(limits.open_s + limits.file_s) + 1,
@@ -158,7 +167,7 @@ def _child(path: str, reader: str, start: int, password: str | None, limits: Lim
     messages = child.Messages(process)
     try:
         with suppress(BrokenPipeError):  # it died at once; the next message says so
-            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.write(json.dumps({**request, **allowed}).encode() + b"\n")
             process.stdin.flush()
         with closing(messages):
             try:

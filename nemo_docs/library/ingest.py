@@ -15,15 +15,16 @@ from pathlib import Path
 
 from nemo_docs.errors import LibraryError, NemoDocsError, NoTextLayer, NothingFound, Unreadable
 from nemo_docs.library import inbox
-from nemo_docs.library.clean import clean, clean_line
+from nemo_docs.library.clean import clean_line
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, IngestEvent, PageDone, Totals
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
-from nemo_docs.library.languages import UNKNOWN, detect
+from nemo_docs.library.languages import UNKNOWN
+from nemo_docs.library.ledger import new_page
 from nemo_docs.library.readers import HEAD_BYTES, READERS, reader_name
-from nemo_docs.library.records import PageFlag, PageStatus, VersionStatus
+from nemo_docs.library.records import PageStatus, VersionStatus
 from nemo_docs.library.store import Library
 from nemo_docs.library.tags import collection_name
-from nemo_docs.library.versions import NewPage, Version
+from nemo_docs.library.versions import Version
 
 
 def add(
@@ -182,7 +183,7 @@ def _add_file(library: Library, path: str, password: str | None, limits: Limits)
             is_new_version = not version.is_current
             for raw in pages:
                 assert isinstance(raw, RawPage)
-                page = _page(raw, opened.extractor, language)
+                page = new_page(raw, opened.extractor, language)
                 language = page.language if page.status is PageStatus.OK else language
                 if library.add_page(version, page):
                     characters = len(page.text.text) if page.text else 0
@@ -220,29 +221,6 @@ def _look_at(path: str, limits: Limits) -> tuple[str, str]:
     if reader is None:
         raise Unreadable(f"{name} is of a kind that no reader knows.", hint=f"Readable are {', '.join(READERS)}.")
     return sha256, reader
-
-
-def _page(raw: RawPage, extractor: str, language: str) -> NewPage:
-    """One page as it will be stored; a page too short to tell its language is taken to be in its neighbour's."""
-    if raw.status is not PageStatus.OK:
-        return NewPage(raw.number, extractor, raw.status, raw.note, flags=(PageFlag(raw.status),))
-    found = raw.found
-    text = clean(found.text, found.hidden)
-    hidden = sum(end - start for start, end in found.hidden)
-    flags = {*found.flags, *((PageFlag.HIDDEN,) if hidden else ()), *(() if text.text else (PageFlag.EMPTY,))}
-    note = f"hidden text left out: {hidden} characters" if hidden else ""
-    detected = detect(text.text)
-    return NewPage(
-        number=raw.number,
-        extractor=found.extractor or extractor,
-        status=PageStatus.OK if text.text else PageStatus.EMPTY,
-        note=note if text.text else note or "no text layer",
-        language=language if text.text and detected == UNKNOWN else detected,
-        raw=found.text,
-        text=text,
-        flags=tuple(flag for flag in PageFlag if flag in flags),
-        label=found.label,
-    )
 
 
 def _finish(library: Library, version: Version, path: str, *, resumed_at: int, is_new_version: bool) -> FileDone:
