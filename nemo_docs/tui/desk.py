@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nemo_docs.library.events import IngestEvent
     from nemo_docs.library.reader import LibraryReader
     from nemo_docs.library.reading_queue import ReadingQueue
+    from nemo_docs.library.redo import PageRedone
     from nemo_docs.tui.jobs.job import Cancelled
 
 
@@ -38,7 +39,12 @@ class Leaf:
     page: Page | None
     """Its row in the ledger; None while it has not been read."""
     text: PageText | None
-    """Its text, if it has any."""
+    """Its text, if it has any; where it was asked for as it was quoted, that one."""
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether the text is one that the page no longer has."""
+        return self.text is not None and (self.page is None or self.text.sha256 != self.page.text_sha256)
 
 
 class Desk:
@@ -104,8 +110,13 @@ class Desk:
         with self.reader() as library:
             return library.page_text(handle, page)
 
-    def leaf(self, handle: str, number: int) -> Leaf:
+    def leaf(self, handle: str, number: int, quoted: str = "") -> Leaf:
         """One page with its document.
+
+        Args:
+            handle: Of the document.
+            number: Of the page.
+            quoted: The hash of the text that is wanted, if the library still has it; empty for the one of today.
 
         Raises:
             NothingFound: If there is no such document any more.
@@ -116,6 +127,11 @@ class Desk:
             document = next((each for each in library.documents() if each.handle == handle), None)
             if document is None:
                 raise NothingFound("This document is no longer in the library.", hint="Add its file again.")
+            if quoted:
+                with suppress(NothingFound):
+                    earlier = library.text_with_hash(handle, quoted)
+                    page = next((each for each in library.pages(handle) if each.number == number), None)
+                    return Leaf(document, number, page, earlier)
             number = max(1, min(number, document.pages))
             page = next((each for each in library.pages(handle) if each.number == number), None)
             text = library.page_text(handle, number) if page is not None and page.text_sha256 else None
@@ -411,6 +427,32 @@ class Desk:
         from nemo_docs.library import ingest_process
 
         yield from ingest_process.add(self.configuration.paths.library, paths, password=password, cancelled=cancelled)
+
+    def redo(
+        self,
+        handle: str,
+        pages: Sequence[int],
+        extractor: str | None,
+        cancelled: Cancelled,
+        *,
+        password: str | None = None,
+    ) -> Iterator[PageRedone]:
+        """Read pages of a document again; stopping keeps those that were.
+
+        Raises:
+            NemoDocsError: As `library.redo.redo` says.
+        """
+        from nemo_docs.library.redo import redo
+        from nemo_docs.library.store import Library
+
+        with (
+            Library(self.configuration.paths.library) as library,
+            closing(redo(library, handle, pages, extractor=extractor, password=password)) as told,
+        ):
+            for event in told:
+                yield event
+                if cancelled():
+                    return
 
     def count_files(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
         """How many files these files and folders hold that can be read; more and more until all are counted."""

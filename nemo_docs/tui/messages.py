@@ -111,10 +111,10 @@ class RedoWanted(Message):
         handle: Of their document.
         title: Of their document.
         pages: Their numbers.
-        extractor: With what.
+        extractor: With what; None leaves the choice to the reader.
     """
 
-    def __init__(self, handle: str, title: str, pages: Sequence[int], extractor: str) -> None:
+    def __init__(self, handle: str, title: str, pages: Sequence[int], extractor: str | None) -> None:
         super().__init__()
         self.handle, self.title, self.pages, self.extractor = handle, title, tuple(pages), extractor
 

@@ -214,10 +214,11 @@ class LedgerScreen(WholeScreen[int | None]):
         numbers = sorted(self._chosen) or ([here.number] if here else [])
         if not numbers:
             return
-        from nemo_docs.tui.screens.redo import RedoScreen
+        from nemo_docs.tui.screens.redo import AUTOMATIC, RedoScreen
 
-        def answered(extractor: str | None) -> None:
-            if extractor is not None:
+        def answered(way: str | None) -> None:
+            if way is not None:
+                extractor = None if way == AUTOMATIC else way
                 self.tell(RedoWanted(self._document.handle, self._document.title, numbers, extractor))
                 self._chosen = set()
                 self._show_chosen()

@@ -41,6 +41,7 @@ from nemo_docs.tui.messages import (
     QuestionAsked,
     QuestionEdited,
     ReadWanted,
+    RedoWanted,
     SelectionChanged,
     SharesCounted,
 )
@@ -239,6 +240,10 @@ class MainScreen(Screen[None]):
                 self.post_message(DocumentOpened(message.document.handle, page))
 
         self.app.push_screen(LedgerScreen(self.desk, message.document, self.post_message, message.only), chosen)
+
+    def on_redo_wanted(self, message: RedoWanted) -> None:
+        """Read pages again."""
+        self._jobs.redo(message.handle, message.title, message.pages, message.extractor)
 
     def on_citation_shown(self, message: CitationShown) -> None:
         """Light it; one that has only just come takes no room from a pane that is in use."""

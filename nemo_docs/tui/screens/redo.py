@@ -11,6 +11,7 @@ from textual.widgets.option_list import Option
 from nemo_docs.tui.screens.dialog import Dialog
 
 AUTOMATIC = "auto"
+"""The reader chooses."""
 WAYS = (
     (AUTOMATIC, "the way that a new document is read; the better text is kept"),
     ("pypdf", "the text layer of a PDF, by pypdf"),

@@ -18,6 +18,7 @@ from nemo_docs.plain import printable
 from nemo_docs.tui.cells import counted
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
+from nemo_docs.tui.jobs.redoing import Redoing
 from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import LibraryChanged
 from nemo_docs.tui.wanted import Wanted
@@ -104,6 +105,12 @@ class JobList(VerticalScroll, can_focus=False):
             row = self._show(JobRow(Adding(self.desk, paths)))
             row.count(lambda cancelled: self.desk.count_files(paths, cancelled))
 
+    def redo(self, handle: str, title: str, pages: Sequence[int], extractor: str | None) -> None:
+        """Read pages of a document again."""
+        row = self._show(JobRow(Redoing(self.desk, handle, title, pages, extractor)))
+        row.wait()
+        self._start_next()
+
     def read(self, handles: Sequence[str], *, is_first: bool = True) -> None:
         """Read documents through the model, so that questions start at once: before all that wait, or behind them."""
         self._reading.add(handles, is_first=is_first)
@@ -179,7 +186,7 @@ class JobList(VerticalScroll, can_focus=False):
         self.app.push_screen(ConfirmScreen(question, yes="Add them", detail="\n".join(folders)), answered)
 
     def _start_next(self) -> None:
-        rows = [row for row in self.rows if isinstance(row.work, Adding)]
+        rows = [row for row in self.rows if isinstance(row.work, Adding | Redoing)]
         running = sum(row.stage is Stage.RUNNING for row in rows)
         for row in [row for row in rows if row.stage is Stage.WAITING][: max(0, MOST_INGESTS - running)]:
             row.run_work()
@@ -210,7 +217,8 @@ class JobList(VerticalScroll, can_focus=False):
         def typed(password: str | None) -> None:
             if password:
                 row.forget(path)
-                self._show(JobRow(Adding(self.desk, [path], password)))
+                again = row.work.with_password(password) if isinstance(row.work, Redoing) else None
+                self._show(JobRow(again or Adding(self.desk, [path], password)))
                 self._start_next()
 
         name = printable(os.path.basename(path))
