@@ -109,7 +109,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("open_hit", Pane.SEARCH, ("enter",), "Open", "Show this passage in its page.", True),
     Action("next_hit", Pane.SEARCH, ("down",), "Next", "Go to the next passage.", True),
     Action("previous_hit", Pane.SEARCH, ("up",), "Before", "Go to the passage before.", True),
-    Action("search_scope", Pane.SEARCH, ("f8",), "Where", "Look in what is selected only, or in all.", True),
+    Action("search_scope", Pane.SEARCH, ("ctrl+l",), "Where", "Look in what is selected only, or in all.", True),
     Action("close", Pane.DIALOG, ("escape",), "Close", "Close this window and change nothing.", True),
     Action("accept", Pane.DIALOG, ("y",), "Yes", "Say yes to what is asked.", True),
     Action("refuse", Pane.DIALOG, ("n",), "No", "Say no to what is asked.", True),

@@ -136,7 +136,7 @@ async def test_what_is_selected_is_searched_or_all(tmp_path: Path) -> None:
         await until(pilot, lambda: pane.selected == (handles["lease.txt"],))
         screen = await search(pilot, "notice")
         await until(pilot, lambda: said(screen) == "1 passage in 1 selected document")
-        await pilot.press("f8")
+        await pilot.press("ctrl+l")
         await until(pilot, lambda: said(screen) == "2 passages in 2 documents")
         await click(pilot, "#search-scope")
         await until(pilot, lambda: said(screen) == "1 passage in 1 selected document")
