@@ -172,7 +172,8 @@ class Adding:
                 case RawPage():
                     if not self._pages:
                         self._commit_at = time.monotonic() + COMMIT_S
-                    self._pages.append((file, message.page))
+                    assert message.ready is not None
+                    self._pages.append((file, message.ready))
                 case Ended(None):
                     yield from self._commit()
                     yield self._finish(file)

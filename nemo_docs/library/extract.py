@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from nemo_docs.errors import ReaderError
 from nemo_docs.library import child, languages, preparing
+from nemo_docs.library.extraction import RawPage
 from nemo_docs.library.readers import RawText, load_reader
 from nemo_docs.library.records import PageStatus
 
@@ -59,20 +60,22 @@ def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None
         with open(os.fsdecode(bytes.fromhex(request["path"])), "rb") as file:
             data = file.read(request["file_bytes"] + 1)
         reader = reader_class(data, password=request["password"])
+        if request["extractor"]:
+            reader.use(request["extractor"])
     except (ReaderError, OSError, MemoryError, RecursionError) as error:
-        answer(failed={"kind": type(error).__name__, "reason": _reason(error)})
+        answer(failed={"kind": type(error).__name__, "reason": _reason(error), "hint": getattr(error, "hint", "")})
         return
     sha256 = hashlib.sha256(data).hexdigest()
     answer(opened={"pages": reader.pages, "extractor": reader.extractor, "sha256": sha256})
     language = request["language"]
-    for number in range(request["start"], reader.pages + 1):
+    for number in request["numbers"] or range(request["start"], reader.pages + 1):
         raw, failure, ready = RawText(""), "", None
         try:
             raw = reader.page(number)
             if len(raw.text) > LONGEST_PAGE:
                 failure = f"it holds {len(raw.text):,} characters; the limit is {LONGEST_PAGE:,}"
             else:
-                page = preparing.prepare(number, raw, reader.extractor, language)
+                page = preparing.prepare(RawPage(number, PageStatus.OK, raw), reader.extractor, language)
                 ready = preparing.to_plain(page)
                 language = page.language if page.status is PageStatus.OK else language
         except Exception as error:  # whatever a hostile page provokes costs that page only, and is told

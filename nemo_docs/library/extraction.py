@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nemo_docs.errors import Encrypted, Unreadable
-from nemo_docs.library import child, preparing
+from nemo_docs.library import child, ledger, preparing
 from nemo_docs.library.clean import clean_line
 from nemo_docs.library.languages import UNKNOWN
 from nemo_docs.library.readers import RawText
@@ -55,13 +55,13 @@ _NOTHING = RawText("")
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """What came of one page: what the reader found, or why there is nothing; and the page as it is stored."""
+    """What came of one page: what the reader found, or why there is nothing; and the page as it is to be stored."""
 
     number: int
     status: PageStatus
-    page: NewPage
     found: RawText = _NOTHING
     note: str = ""
+    ready: NewPage | None = None
 
 
 def extract(
@@ -72,6 +72,8 @@ def extract(
     language: str = UNKNOWN,
     password: str | None = None,
     limits: Limits,
+    numbers: Sequence[int] = (),
+    extractor: str = "",
     children: child.Children | None = None,
 ) -> Generator[Opened | RawPage, None, None]:
     """Read a file in a child process: first what it is, then its pages in order.
@@ -85,6 +87,8 @@ def extract(
         language: Of the page before that one, where it is known.
         password: For an encrypted file.
         limits: What it may cost.
+        numbers: Read these pages, in this order, in place of all from `start` on.
+        extractor: Read with this one of `readers.extractor_names`; empty leaves the choice to the reader.
         children: Where the child comes from, and goes if it can be used again; else it is one of its own.
 
     Raises:
@@ -93,22 +97,34 @@ def extract(
     """
     deadline = time.monotonic() + limits.file_s
     name = clean_line(os.path.basename(path))
+    request = {
+        "path": os.fsencode(path).hex(),
+        "reader": reader,
+        "password": password,
+        "extractor": extractor,
+        "file_bytes": limits.file_bytes,
+        "memory_bytes": limits.memory_bytes,
+        "cpu_s": int(limits.open_s + limits.file_s) + 1,
+    }
     opened: Opened | None = None
-    while opened is None or start <= opened.pages:
+    done = 0
+    wanted: Sequence[int] = numbers
+    while opened is None or done < len(wanted):
         with _borrowed(children) as used:
-            used.child.ask(_request(path, reader, start, language, password, limits))
+            used.child.ask({**request, "start": start + done, "numbers": [*numbers[done:]], "language": language})
             now = _opening(used.child, name, limits)
             if opened is None:
+                wanted = numbers or range(start, now.pages + 1)
                 yield now
             elif now != opened:
                 raise Unreadable(f"{name} changed while it was read.", hint="Add it again.")
             opened = now
-            while start <= opened.pages:
-                page = _next_page(used.child, opened.extractor, start, name, limits, deadline)
+            while done < len(wanted):
+                page = _next_page(used.child, opened.extractor, wanted[done], name, limits, deadline)
                 yield page
-                start += 1
-                if page.page.status is PageStatus.OK:
-                    language = page.page.language
+                done += 1
+                if page.ready and page.ready.status is PageStatus.OK:
+                    language = page.ready.language
                 if page.status is PageStatus.TIMEOUT or page.note == _DIED:
                     break
             else:
@@ -124,12 +140,12 @@ def _opening(messages: child.Child, name: str, limits: Limits) -> Opened:
         raise Unreadable(f"{name} cannot be read: it took longer than {limits.open_s:g} seconds to open.")
     if "opened" in message:
         return Opened(**message["opened"])
-    failed = message.get("failed", {"kind": "", "reason": "the reader died when it opened it"})
+    failed = message.get("failed", {"kind": "", "reason": "the reader died when it opened it", "hint": ""})
     if failed["kind"] == Encrypted.__name__:
         raise Encrypted(f"{name} cannot be read: {failed['reason']}.", hint="Add it again with --password.")
     raise Unreadable(
         f"{name} cannot be read: {clean_line(failed['reason']).rstrip('.')}.",
-        hint="Open it in another program to see whether it is sound.",
+        hint=clean_line(failed["hint"]) or "Open it in another program to see whether it is sound.",
     )
 
 
@@ -137,7 +153,8 @@ def _next_page(
     messages: child.Child, extractor: str, number: int, name: str, limits: Limits, deadline: float
 ) -> RawPage:
     def nothing(status: PageStatus, note: str) -> RawPage:
-        return RawPage(number, status, preparing.failed(number, extractor, status, note), note=note)
+        page = RawPage(number, status, note=note)
+        return replace(page, ready=ledger.new_page(page, extractor, UNKNOWN))
 
     left = deadline - time.monotonic()
     message = messages.get(min(limits.page_s, left)) if left > 0 else None
@@ -160,22 +177,7 @@ def _next_page(
         flags=tuple(PageFlag(flag) for flag in page["flags"]),
         label=clean_line(page["label"]),
     )
-    return RawPage(number, PageStatus.OK, preparing.from_plain(page["ready"], found.text), found)
-
-
-def _request(
-    path: str, reader: str, start: int, language: str, password: str | None, limits: Limits
-) -> dict[str, object]:
-    return {
-        "path": os.fsencode(path).hex(),
-        "reader": reader,
-        "start": start,
-        "language": language,
-        "password": password,
-        "file_bytes": limits.file_bytes,
-        "memory_bytes": limits.memory_bytes,
-        "cpu_s": int(limits.open_s + limits.file_s) + 1,
-    }
+    return RawPage(number, PageStatus.OK, found, ready=preparing.from_plain(page["ready"], found.text))
 
 
 @dataclass

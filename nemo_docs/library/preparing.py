@@ -1,57 +1,33 @@
-"""From what a reader finds on a page to the page as it is stored: cleaned, its language told, cut, turned into terms.
+"""A page made ready to be stored where it was read: cleaned, its language told, cut, turned into terms.
 
 All of it is pure work, and takes a fifth of the time of a page, so the children that read do it (extract.py), each
-beside the others; whoever writes the library only writes.
+beside the others; whoever writes the library only writes. Here is what such a page is in JSON.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from nemo_docs.library.clean import CleanText, OffsetMap, clean
+from nemo_docs.library.clean import CleanText, OffsetMap
 from nemo_docs.library.indexing import indexed_passages
-from nemo_docs.library.languages import UNKNOWN, detect
-from nemo_docs.library.readers import RawText
+from nemo_docs.library.ledger import new_page
 from nemo_docs.library.records import PageFlag, PageStatus
 from nemo_docs.library.versions import NewPage
 
-
-def prepare(number: int, found: RawText, extractor: str, language: str) -> NewPage:
-    """One page as it will be stored.
-
-    Args:
-        number: From 1.
-        found: What the reader found on it.
-        extractor: Name and version of the reader.
-        language: Of the page before: a page too short to tell its own is taken to be in that.
-    """
-    text = clean(found.text, found.hidden)
-    hidden = sum(end - start for start, end in found.hidden)
-    flags = {*found.flags, *((PageFlag.HIDDEN,) if hidden else ()), *(() if text.text else (PageFlag.EMPTY,))}
-    note = f"hidden text left out: {hidden} characters" if hidden else ""
-    detected = detect(text.text)
-    language = language if text.text and detected == UNKNOWN else detected
-    return NewPage(
-        number=number,
-        extractor=found.extractor or extractor,
-        status=PageStatus.OK if text.text else PageStatus.EMPTY,
-        note=note if text.text else note or "no text layer",
-        language=language,
-        raw=found.text,
-        text=text,
-        flags=tuple(flag for flag in PageFlag if flag in flags),
-        label=found.label,
-        passages=tuple(indexed_passages(text.text, language)),
-    )
+if TYPE_CHECKING:
+    from nemo_docs.library.extraction import RawPage
 
 
-def failed(number: int, extractor: str, status: PageStatus, note: str) -> NewPage:
-    """A page that could not be read."""
-    return NewPage(number, extractor, status, note, flags=(PageFlag(status),))
+def prepare(raw: RawPage, extractor: str, language: str) -> NewPage:
+    """One page as it will be stored, its passages with it; else as `ledger.new_page`."""
+    page = new_page(raw, extractor, language)
+    text = page.text.text if page.text else ""
+    return replace(page, passages=tuple(indexed_passages(text, page.language)))
 
 
 def to_plain(page: NewPage) -> dict[str, Any]:
-    """A prepared page as JSON can hold it; its raw text is left out, and travels with what the reader found."""
+    """A page that was read as JSON can hold it; its raw text is left out, and travels with what the reader found."""
     assert page.text is not None
     return {
         "number": page.number,

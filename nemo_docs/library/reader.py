@@ -32,7 +32,7 @@ _DOCUMENTS = """
     SELECT d.handle, d.title, v.path, v.sha256, v.added, v.status, v.pages, v.language,
            count(p.id) AS pages_read,
            coalesce(sum(p.id IS NOT NULL AND p.status <> 'ok'), 0) AS pages_without_text,
-           coalesce(sum(p.characters), 0) AS characters,
+           coalesce(sum(p.characters), 0) AS characters, coalesce(max(p.text), 0) AS edition,
            (SELECT count(*) FROM versions w WHERE w.document = d.id) AS versions
     FROM documents d JOIN versions v ON v.id = d.version LEFT JOIN pages p ON p.version = v.id
     GROUP BY d.id ORDER BY d.id
@@ -163,6 +163,25 @@ class LibraryReader:
         if not rows:
             raise NothingFound(
                 f"Document {_handle(document)} has no text on a page {number}.",
+                hint=f"nemo-docs pages {_handle(document)} shows its pages.",
+            )
+        return PageText(**dict(rows[0]))
+
+    def text_with_hash(self, document: Document | str, sha256: str) -> PageText:
+        """The page text with this hash: also one that its page no longer has, for citations made then.
+
+        Raises:
+            NothingFound: If no page of any version of the document has ever had it.
+        """
+        rows = self._rows(
+            """SELECT p.number, t.text, t.sha256 FROM documents d JOIN versions v ON v.document = d.id
+               JOIN pages p ON p.version = v.id JOIN texts t ON t.page = p.id
+               WHERE d.handle = ? AND t.sha256 = ? ORDER BY v.id DESC, p.number LIMIT 1""",
+            (_handle(document), sha256),
+        )
+        if not rows:
+            raise NothingFound(
+                f"Document {_handle(document)} has never had the text {sha256[:12]}.",
                 hint=f"nemo-docs pages {_handle(document)} shows its pages.",
             )
         return PageText(**dict(rows[0]))

@@ -163,7 +163,7 @@ class Desk:
             raise NothingFound("The library is empty.", hint="Drop a file on this window, or type its path.")
         found = []
         for document in documents:
-            state = f"{document.sha256} {document.pages_read}"
+            state = f"{document.sha256} {document.pages_read} {document.edition}"
             known, source = self._sources.get(document.handle, ("", None))
             if source is None or known != state:
                 pages = frozenset(range(1, document.pages + 1))
@@ -350,7 +350,7 @@ class Desk:
             asked = [each for each in library.documents() if not handles or each.handle in handles]
             # one that pages still come into would be counted anew with every page
             whole = [each.handle for each in asked if each.status is VersionStatus.COMPLETE]
-            versions = (tuple(handles), tuple((each.handle, each.sha256, each.status) for each in asked))
+            versions = (tuple(handles), tuple((each.handle, each.sha256, each.status, each.edition) for each in asked))
             if only_if_changed and versions == self._counted:
                 return
             self._counted = None

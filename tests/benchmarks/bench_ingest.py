@@ -1,4 +1,4 @@
-"""Adding a folder of PDFs beside bare pypdf: pages a second of both, in one run, and the processor time that each takes.
+"""Adding a folder of PDFs beside bare pypdf: pages a second of both, and processor time, in one run.
 
     python -m tests.benchmarks.bench_ingest PDF... [--copies 6] [--workers N] [--rounds 3]
 
