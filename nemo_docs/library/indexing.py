@@ -6,6 +6,7 @@ Cutting and terms take far longer than writing, so they are done before the tran
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from nemo_docs.library.analysis import index_terms
 from nemo_docs.library.passages import passage_spans
@@ -26,7 +27,7 @@ def insert(
     version_id: int,
     text_id: int,
     language: str,
-    passages: list[IndexedPassage],
+    passages: Sequence[IndexedPassage],
     *,
     behind: int | None = None,
 ) -> None:
@@ -61,7 +62,7 @@ def insert_at(
     text_id: int,
     number: int,
     language: str,
-    passages: list[IndexedPassage],
+    passages: Sequence[IndexedPassage],
 ) -> None:
     """Write the passages of a page behind those of the pages before it; those of later pages move down."""
     execute = connection.execute

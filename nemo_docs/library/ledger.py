@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nemo_docs.library.clean import clean
-from nemo_docs.library.extraction import RawPage
 from nemo_docs.library.languages import UNKNOWN, detect, script
 from nemo_docs.library.records import PageFlag, PageStatus
 from nemo_docs.library.versions import NewPage
+
+if TYPE_CHECKING:
+    from nemo_docs.library.extraction import RawPage
 
 _NO_TEXT = "no text layer: it is a picture; `pages DOC --redo N --with ocr` reads it where Tesseract is installed"
 

@@ -15,6 +15,7 @@ from pypdf.errors import FileNotDecryptedError
 from nemo_docs.errors import Encrypted, Unreadable
 from nemo_docs.library.readers import RawText
 from nemo_docs.library.readers.hidden import HiddenText
+from nemo_docs.library.readers.operations import parsed
 
 _MEBIBYTE = 1 << 20
 _DECODED_BYTES = 32 * _MEBIBYTE
@@ -66,6 +67,7 @@ class PypdfPages:
         """The text layer of one page, in the order of the page's content."""
         page = self._reader.pages[number - 1]
         hidden = HiddenText(page)
-        text = page.extract_text(visitor_operand_after=hidden.after_operator, visitor_text=hidden.take)
+        with parsed(page, self._reader):
+            text = page.extract_text(visitor_operand_after=hidden.after_operator, visitor_text=hidden.take)
         # the stretches tell places in the text only as long as together they are the text
         return RawText(text, tuple(hidden.spans) if hidden.text == text else ())
