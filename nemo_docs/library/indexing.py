@@ -6,6 +6,7 @@ Cutting and terms take far longer than writing, so they are done before the tran
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from nemo_docs.library.analysis import index_terms
 from nemo_docs.library.passages import passage_spans
@@ -22,7 +23,7 @@ def indexed_passages(text: str, language: str) -> list[IndexedPassage]:
 
 
 def insert(
-    connection: sqlite3.Connection, version_id: int, text_id: int, language: str, passages: list[IndexedPassage]
+    connection: sqlite3.Connection, version_id: int, text_id: int, language: str, passages: Sequence[IndexedPassage]
 ) -> None:
     """Write the passages of a version's next page; the index follows by itself."""
     execute = connection.execute

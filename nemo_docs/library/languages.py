@@ -70,6 +70,11 @@ def warm_up() -> None:
     threading.Thread(target=_identifier, name="languages", daemon=True).start()
 
 
+def load() -> None:
+    """Load what `detect` needs, now."""
+    _identifier()
+
+
 _loading = threading.Lock()
 
 

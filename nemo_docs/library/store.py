@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +61,11 @@ class Library:
                 path_to_column(path),
             )
 
+    def version_at(self, path: str) -> Version | None:
+        """The newest version that was read from a path."""
+        with database_errors(self.path):
+            return self._version("v.id = (SELECT max(id) FROM versions WHERE path = ?)", path_to_column(path))
+
     def start_version(self, *, path: str, title: str, sha256: str, pages: int) -> Version:
         """The version with these bytes: the one that is there already, or a new one without pages.
 
@@ -102,26 +107,43 @@ class Library:
         Returns:
             False if the page was there already, or the document has been removed meanwhile; nothing is written then.
         """
-        text = page.text.text if page.text else ""
-        passages = indexing.indexed_passages(text, page.language)
+        return self.add_pages([(version, page)])[0]
+
+    def add_pages(self, pages: Sequence[tuple[Version, NewPage]]) -> list[bool]:
+        """Commit some pages at once, as `add_page` does; all or none.
+
+        Returns:
+            For each what `add_page` says.
+        """
+        passages = [_passages(page) for _, page in pages]
         with self._transaction() as execute:
-            if execute("SELECT 1 FROM versions WHERE id = ?", (version.id,)).fetchone() is None:
-                return False
-            row = execute(
-                """INSERT INTO pages (version, number, status, characters, dropped, extractor, language, note,
-                                      script, flags, label)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (version, number) DO NOTHING RETURNING id""",
-                (version.id, page.number, page.status, len(text), page.text.dropped if page.text else 0,
-                 page.extractor, page.language, page.note, page.script, " ".join(page.flags), page.label),
-            ).fetchone()  # fmt: skip
-            if row is not None and page.text is not None and text:
-                text_id = execute(
-                    "INSERT INTO texts (page, sha256, extractor, text, raw, map) VALUES (?, ?, ?, ?, ?, ?)",
-                    (row["id"], hashlib.sha256(text.encode()).hexdigest(), page.extractor, text,
-                     zlib.compress(page.raw.encode("utf-8", "surrogatepass")), page.text.offsets.pack()),
-                ).lastrowid  # fmt: skip
-                execute("UPDATE pages SET text = ? WHERE id = ?", (text_id, row["id"]))
-                indexing.insert(self._connection, version.id, text_id, page.language, passages)
+            return [self._add_page(execute, *each, cut) for each, cut in zip(pages, passages, strict=True)]
+
+    def _add_page(
+        self,
+        execute: Callable[..., Any],
+        version: Version,
+        page: NewPage,
+        passages: Sequence[indexing.IndexedPassage],
+    ) -> bool:
+        text = page.text.text if page.text else ""
+        if execute("SELECT 1 FROM versions WHERE id = ?", (version.id,)).fetchone() is None:
+            return False
+        row = execute(
+            """INSERT INTO pages (version, number, status, characters, dropped, extractor, language, note,
+                                  script, flags, label)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (version, number) DO NOTHING RETURNING id""",
+            (version.id, page.number, page.status, len(text), page.text.dropped if page.text else 0,
+             page.extractor, page.language, page.note, page.script, " ".join(page.flags), page.label),
+        ).fetchone()  # fmt: skip
+        if row is not None and page.text is not None and text:
+            text_id = execute(
+                "INSERT INTO texts (page, sha256, extractor, text, raw, map) VALUES (?, ?, ?, ?, ?, ?)",
+                (row["id"], hashlib.sha256(text.encode()).hexdigest(), page.extractor, text,
+                 zlib.compress(page.raw.encode("utf-8", "surrogatepass")), page.text.offsets.pack()),
+            ).lastrowid  # fmt: skip
+            execute("UPDATE pages SET text = ? WHERE id = ?", (text_id, row["id"]))
+            indexing.insert(self._connection, version.id, text_id, page.language, passages)
         return row is not None
 
     def finish(self, version: Version) -> Version | None:
@@ -221,6 +243,13 @@ class Library:
 
     def _transaction(self) -> AbstractContextManager[Callable[..., Any]]:
         return transaction(self._connection, self.path)
+
+
+def _passages(page: NewPage) -> Sequence[indexing.IndexedPassage]:
+    """A page's passages; cut here, before any transaction, where they are not yet."""
+    if page.passages is not None:
+        return page.passages
+    return indexing.indexed_passages(page.text.text if page.text else "", page.language)
 
 
 def handle(count: int) -> str:
