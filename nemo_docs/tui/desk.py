@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from nemo_docs.answering.queue_events import QueueEvent
     from nemo_docs.answering.source import Source
     from nemo_docs.backends.local import LocalBackend
+    from nemo_docs.library.adding_queue import AddingQueue
     from nemo_docs.library.conversations import Conversations
     from nemo_docs.library.events import IngestEvent
     from nemo_docs.library.reader import LibraryReader
     from nemo_docs.library.reading_queue import ReadingQueue
     from nemo_docs.library.redo import PageRedone
+    from nemo_docs.library.watched import WatchedFolders
     from nemo_docs.tui.jobs.job import Cancelled
 
 
@@ -422,11 +424,32 @@ class Desk:
         fixed = plan.weights_bytes + plan.workspace_bytes
         return Memory(fixed, plan.kv_bytes_per_token, plan.free_bytes, plan.device, plan.way)
 
-    def add(self, paths: Sequence[str], cancelled: Cancelled, *, password: str | None = None) -> Iterator[IngestEvent]:
+    def add(
+        self,
+        paths: Sequence[str],
+        cancelled: Cancelled,
+        *,
+        password: str | None = None,
+        collections: Sequence[str] = (),
+    ) -> Iterator[IngestEvent]:
         """Add files and folders to the library; stopping keeps every page that was read."""
         from nemo_docs.library import ingest_process
 
-        yield from ingest_process.add(self.configuration.paths.library, paths, password=password, cancelled=cancelled)
+        yield from ingest_process.add(
+            self.configuration.paths.library, paths, password=password, collections=collections, cancelled=cancelled
+        )
+
+    def adding_queue(self) -> AddingQueue:
+        """The files that wait to be added, are paused, or could not be."""
+        from nemo_docs.library.adding_queue import AddingQueue
+
+        return AddingQueue(self.configuration.paths.library)
+
+    def watched_folders(self) -> WatchedFolders:
+        """The folders whose files are added as they come."""
+        from nemo_docs.library.watched import WatchedFolders
+
+        return WatchedFolders(self.configuration.paths.library)
 
     def redo(
         self,

@@ -207,9 +207,9 @@ class JobRow(Widget, can_focus=True):
             self.post_message(self.Counted(self, self._files))
             return
         self.error = message.error
-        if self.error or self.work.failures:
+        if self.error or (self.work.failures and self.stage is not Stage.PAUSED):
             self.stage = Stage.FAILED
-        elif self.stage is not Stage.STOPPED:
+        elif self.stage not in (Stage.STOPPED, Stage.PAUSED):
             self.stage = Stage.DONE
         self.draw()
         self.post_message(self.Over(self))
@@ -252,8 +252,11 @@ class JobRow(Widget, can_focus=True):
         self.query_one("#stop", Control).update(Content(self._stop_label()))
         pause = self.query_one("#pause", Control)
         pause.display = self.can_pause
-        pause.update(Content("pause" if self.is_active else "go on"))
+        pause.update(Content(self._pause_label()))
         self.query_one("#password").display = self.stage is Stage.FAILED and bool(self.encrypted)
+
+    def _pause_label(self) -> str:
+        return "pause" if self.is_active else "go on"
 
     def _stop_label(self) -> str:
         return "stop" if self.is_active else "dismiss"
