@@ -21,6 +21,10 @@ class Pane(StrEnum):
     JOBS = "jobs"
     """What is being added or read."""
     PROMPT = "prompt"
+    LEDGER = "ledger"
+    """What became of each page of a document, on a screen of its own."""
+    SEARCH = "search"
+    """Passages of the whole library, on a screen of its own."""
     DIALOG = "dialog"
     """A window over the others; while it is there, no other pane's keys work."""
 
@@ -59,11 +63,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("focus_prompt", Pane.APP, ("f6",), "Prompt", "Go to the prompt."),
     Action("settings", Pane.APP, ("f2",), "Settings", "See and change settings, and where each value came from."),
     Action("theme", Pane.APP, ("ctrl+t",), "Theme", "Choose the colours; the choice is remembered."),
+    Action("search_library", Pane.APP, ("ctrl+f", "f7"), "Search all", "Find passages in all documents.", True),
     Action("new_conversation", Pane.APP, ("ctrl+n",), "New conversation", "Begin another; this one is kept."),
     Action("quit", Pane.APP, ("ctrl+q",), "Quit", "Leave; what was read and answered is kept.", True),
     Action("toggle_selected", Pane.LIBRARY, ("space",), "Select", "Ask about this document, or no longer.", True),
     Action("select_all", Pane.LIBRARY, ("a",), "All or none", "Ask about the whole library."),
     Action("open_document", Pane.LIBRARY, ("enter",), "Open", "Show the document's pages in the source pane.", True),
+    Action("open_ledger", Pane.LIBRARY, ("p",), "Pages", "Show what became of each page; read some again.", True),
+    Action("open_gaps", Pane.LIBRARY, ("n",), "No text", "Show the pages that hold no text, and why."),
     Action("read_document", Pane.LIBRARY, ("r",), "Read now", "Read it through the model, before all that waits."),
     Action("read_later", Pane.LIBRARY, ("l",), "Read later", "Put it at the end of what is read in the background."),
     Action("tag_document", Pane.LIBRARY, ("t",), "Collections", "Put it into collections, or take it out."),
@@ -92,6 +99,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("new_line", Pane.PROMPT, ("shift+enter", "ctrl+j"), "New line", "Begin a new line of the question."),
     Action("earlier_question", Pane.PROMPT, ("up",), "Earlier question", "Take back an earlier question."),
     Action("later_question", Pane.PROMPT, ("down",), "Later question", "Take back a later question."),
+    Action("open_page", Pane.LEDGER, ("enter",), "Open", "Show this page in the source pane.", True),
+    Action("choose_page", Pane.LEDGER, ("space",), "Choose", "Choose this page to be read again, or no longer.", True),
+    Action("choose_pages", Pane.LEDGER, ("a",), "All or none", "Choose all pages that are shown, or none."),
+    Action("redo_pages", Pane.LEDGER, ("r",), "Read again", "Read the chosen pages again, else this one.", True),
+    Action("next_flag", Pane.LEDGER, ("f",), "Next flag", "Show only pages with a flag; again, with the next.", True),
+    Action("previous_flag", Pane.LEDGER, ("F",), "Flag before", "Show only pages with the flag before."),
+    Action("find_page", Pane.LEDGER, ("slash",), "Go to", "Go to a page by its number or its label.", True),
+    Action("open_hit", Pane.SEARCH, ("enter",), "Open", "Show this passage in its page.", True),
+    Action("next_hit", Pane.SEARCH, ("down",), "Next", "Go to the next passage.", True),
+    Action("previous_hit", Pane.SEARCH, ("up",), "Before", "Go to the passage before.", True),
+    Action("search_scope", Pane.SEARCH, ("ctrl+l",), "Where", "Look in what is selected only, or in all.", True),
     Action("close", Pane.DIALOG, ("escape",), "Close", "Close this window and change nothing.", True),
     Action("accept", Pane.DIALOG, ("y",), "Yes", "Say yes to what is asked.", True),
     Action("refuse", Pane.DIALOG, ("n",), "No", "Say no to what is asked.", True),

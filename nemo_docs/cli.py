@@ -31,7 +31,7 @@ _COMMANDS = {
     "add": "documents:add",
     "list": "listing:list_",
     "show": "listing:show",
-    "pages": "listing:pages",
+    "pages": "pages:pages",
     "tag": "documents:tag",
     "remove": "documents:remove",
     "search": "search:search",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -12,7 +11,7 @@ import click
 
 from nemo_docs.commands.adding import tell
 from nemo_docs.commands.progress import Progress
-from nemo_docs.commands.shared import emit, example, json_option, open_reader, standard_input
+from nemo_docs.commands.shared import emit, example, json_option, open_reader, read_password, standard_input
 from nemo_docs.errors import UsageError
 from nemo_docs.plain import printable, size
 from nemo_docs.settings import load
@@ -61,7 +60,7 @@ def add(
     if "-" in paths and ask_password:
         raise UsageError("Standard input can hold a password or a document, not both.", hint="Add the one file alone.")
     collections = [collection_name(tag) for tag in tags]
-    password = _password() if ask_password else None
+    password = read_password() if ask_password else None
     with (
         Library(load().paths.library) as library,
         _stdin_kept(library, paths, title or "stdin.txt") as files,
@@ -88,12 +87,6 @@ def _stdin_kept(library: Library, paths: Sequence[str], title: str) -> Iterator[
         version = library.version(kept.parent.name, str(kept))
         if version is None or version.path != str(kept):
             inbox.discard(library.path, kept)
-
-
-def _password() -> str:
-    if sys.stdin.isatty():
-        return str(click.prompt("Password", hide_input=True, err=True))
-    return sys.stdin.readline().rstrip("\n")
 
 
 @click.command(epilog=example("tag a law", 'tag contract "law 2026"', "tag a law --remove"))

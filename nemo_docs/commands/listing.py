@@ -1,4 +1,4 @@
-"""`nemo-docs list, show, pages`: what is in the library."""
+"""`nemo-docs list, show`: what is in the library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nemo_docs.commands.scope import parse_scope
-from nemo_docs.commands.shared import emit, example, json_option, open_reader
+from nemo_docs.commands.shared import emit, example, json_option
 from nemo_docs.errors import NothingFound
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.plain import printable
@@ -79,30 +79,6 @@ def show(document: str, as_json: bool) -> None:
         else:
             click.echo(f"--- {found.handle}, page {page.number} ---", err=True)
             click.echo(printable(page.text, lines=True))
-
-
-@click.command(epilog=example("pages a", "pages a --json"))
-@click.argument("document", metavar="DOC")
-@json_option
-def pages(document: str, as_json: bool) -> None:
-    """Show what became of each page of a document.
-
-    Each has a row: how many characters, in which language, or why it holds no text.
-    """
-    with open_reader() as library:
-        found = library.resolve(document)
-        ledger = library.pages(found)
-    for page in ledger:
-        if as_json:
-            emit("page", {"document": found.handle, **dataclasses.asdict(page)})
-            continue
-        dropped = f"  {page.dropped:,} characters that cannot be shown left out" if page.dropped else ""
-        note = f"  {page.note}" if page.note else ""
-        click.echo(
-            printable(
-                f"{page.number:>5}  {page.status:<8}{page.characters:>7,} characters  {page.language}{dropped}{note}"
-            )
-        )
 
 
 def _shares(configuration: Configuration) -> Mapping[str, Share] | None:

@@ -57,6 +57,13 @@ def setting_options(*names: str) -> Callable[[_Function], _Function]:
     return add
 
 
+def read_password() -> str:
+    """A password: asked for on a terminal, else the first line of standard input."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
 def text_or_stdin(text: str) -> str:
     """Return `text`, or all of standard input where it is `-`.
 

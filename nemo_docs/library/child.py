@@ -12,6 +12,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,106 @@ class Messages:
         """End the thread; the child must have been killed before."""
         self._closed.set()
         self._thread.join()
+
+
+class Child:
+    """A process of ours and what it says; it takes requests, one after the other.
+
+    Args:
+        module: Which one; see `start`.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._process = start(module)
+        self._messages = Messages(self._process)
+
+    def ask(self, request: dict[str, Any]) -> None:
+        """Send a request; one that has died says so in its next message."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def get(self, timeout_s: float) -> dict[str, Any] | None:
+        """The next message, as `Messages.get`."""
+        return self._messages.get(timeout_s)
+
+    def kill(self) -> None:
+        """End it at once; whoever waits for a message gets the one that says so. Any thread may do it."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it, whatever it does, and all that belongs to it."""
+        self._process.kill()
+        self._messages.close()  # while its pipe is open: a thread reads it
+        end(self._process)
+
+
+class Children:
+    """Processes of one kind that are kept from one piece of work to the next. Safe between threads.
+
+    Args:
+        module: Which kind; see `start`.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._lock = threading.Lock()
+        self._idle: list[Child] = []
+        self._busy: set[Child] = set()
+        self._is_closed = False
+
+    def take(self) -> Child:
+        """One that has nothing to do; a new one if there is none. Give it back, or drop it."""
+        with self._lock:
+            found = self._idle.pop() if self._idle else Child(self._module)
+            self._busy.add(found)
+            if self._is_closed:
+                found.kill()
+        return found
+
+    def give_back(self, used: Child) -> None:
+        """Keep one that did its work and waits for more."""
+        with self._lock:
+            self._busy.discard(used)
+            if not self._is_closed:
+                self._idle.append(used)
+                return
+        used.close()
+
+    def drop(self, used: Child) -> None:
+        """End one that did not, or may not be trusted with more."""
+        with self._lock:
+            self._busy.discard(used)
+        used.close()
+
+    def close(self) -> None:
+        """End those that are idle, and kill those that work: whoever waits for one of them is told, and drops it."""
+        with self._lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+            for each in self._busy:
+                each.kill()
+        for each in idle:
+            each.close()
+
+
+def requests() -> Iterator[dict[str, Any]]:
+    """In a child: what the parent asks for, one after the other; the process ends as soon as standard input does."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_take_requests, args=(lines,), daemon=True).start()
+    while True:
+        yield json.loads(lines.get())
+
+
+def _take_requests(lines: queue.SimpleQueue[bytes]) -> None:
+    begun = b""
+    with suppress(OSError):
+        while piece := os.read(0, 1 << 16):  # not sys.stdin, whose lock would be held when the interpreter ends
+            *whole, begun = (begun + piece).split(b"\n")
+            for line in whole:
+                lines.put(line)
+    os._exit(0)
 
 
 def die_with_parent() -> None:

@@ -103,7 +103,7 @@ def clean(raw: str, hidden: Iterable[tuple[int, int]] = ()) -> CleanText:
     """
     unseen = {at for start, end in hidden for at in range(start, end) if not raw[at : at + 1].isspace()}
     visible, dropped = _visible(raw, unseen)
-    joined = _join_words(_lines(_soft_hyphens(visible)))
+    joined = _join_words(_lines(_soft_hyphens(visible) if _SOFT_HYPHEN in raw else visible))
     return CleanText("".join(character for character, _ in joined), _runs([at for _, at in joined]), dropped)
 
 
@@ -138,6 +138,8 @@ def _visible(raw: str, unseen: Container[int]) -> tuple[_Marked, int]:
             kept.append((character, at))
         else:
             dropped += 1
+    if _CONTEXTUAL.isdisjoint(raw):
+        return kept, dropped
     meaningful = [mark for i, mark in enumerate(kept) if mark[0] not in _CONTEXTUAL or _is_at_home(kept, i)]
     return meaningful, dropped + len(kept) - len(meaningful)
 

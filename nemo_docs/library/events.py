@@ -10,7 +10,7 @@ from nemo_docs.library.records import PageStatus
 
 @dataclass(frozen=True, slots=True)
 class FileStarted:
-    """A file is about to be read.
+    """A file is about to be read; several are read at once, so that what comes of them comes mixed.
 
     Attributes:
         path: Absolute path; hostile text, to be shown as text only.
@@ -106,6 +106,19 @@ class FileFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class FileStopped:
+    """Somebody has paused a file, or taken it out of the queue; what was read of it is kept.
+
+    Attributes:
+        path: Absolute path of the file.
+        handle: Of its document; empty if nothing was read of it.
+    """
+
+    path: str
+    handle: str
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """The last event.
 
@@ -116,6 +129,7 @@ class Totals:
         unsupported: Files in folders that no reader knows.
         hidden: Hidden files in folders, which are left alone.
         pages: Pages committed.
+        stopped: Files that were paused, or taken out of the queue, meanwhile.
     """
 
     added: int = 0
@@ -124,6 +138,7 @@ class Totals:
     unsupported: int = 0
     hidden: int = 0
     pages: int = 0
+    stopped: int = 0
 
 
-IngestEvent = FileStarted | PageDone | FileDone | FileSkipped | FileFailed | Totals
+IngestEvent = FileStarted | PageDone | FileDone | FileSkipped | FileFailed | FileStopped | Totals

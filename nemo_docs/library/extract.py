@@ -1,13 +1,15 @@
-"""The child process that reads one file: `python -m nemo_docs.library.extract`.
+"""The child process that reads files: `python -m nemo_docs.library.extract`.
 
-It is given one JSON line on stdin and answers with JSON lines on stdout, never with pickles: first `{"opened": {…}}` or
-`{"failed": {…}}`, then `{"page": {…}}` for each page in order. A page that raises costs that page only. Whatever a
-library prints goes nowhere. Where the system allows, memory and processor time are bounded and no file can be written.
-When the parent is gone stdin ends, and so does the child.
+It is given a JSON line on stdin for each file and answers with JSON lines on stdout, never with pickles: first
+`{"opened": {…}}` or `{"failed": {…}}`, then `{"page": {…}}` for each page in order, at last `{"done": {…}}`. A page is
+made ready here to be stored, as that is pure work. A page that raises costs that page only. Whatever a library prints
+goes nowhere. Where the system allows, memory and processor time are bounded and no file can be written. When the parent
+is gone stdin ends, and so does the child.
 """
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -17,30 +19,37 @@ from contextlib import suppress
 from typing import IO, Any
 
 from nemo_docs.errors import ReaderError
-from nemo_docs.library import child
+from nemo_docs.library import child, languages, preparing
+from nemo_docs.library.extraction import RawPage
 from nemo_docs.library.readers import RawText, load_reader
+from nemo_docs.library.records import PageStatus
 
 LONGEST_PAGE = 1_000_000
 """Characters of raw text on one page; more is no page that anybody reads."""
 
 
+_YOUNG_OBJECTS = 50_000
+"""Objects made before Python looks for garbage: parsing makes them by the hundred thousand, and nearly none in cycles.
+At the default of 700 that search takes a tenth of the time."""
+
+
 def main() -> None:
-    """Serve one request."""
+    """Serve requests for as long as they come."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     answers = os.fdopen(os.dup(1), "w", encoding="ascii", buffering=1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    request = json.loads(sys.stdin.readline() or "null")
-    if request is None:  # the parent died first
-        return
-    child.die_with_parent()
-    reader = load_reader(request["reader"])
-    _limit(request["memory_bytes"], request["cpu_s"])
-    try:
-        _serve(request, reader, answers)
-    except BrokenPipeError:
-        os._exit(0)
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
+    for request in child.requests():
+        reader = load_reader(request["reader"])
+        languages.load()  # before memory is bounded: it maps more than it uses
+        _limit(request["memory_bytes"], request["cpu_s"])
+        try:
+            _serve(request, reader, answers)
+        except BrokenPipeError:
+            os._exit(0)
+        gc.collect()
 
 
 def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None:
@@ -51,20 +60,40 @@ def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None
         with open(os.fsdecode(bytes.fromhex(request["path"])), "rb") as file:
             data = file.read(request["file_bytes"] + 1)
         reader = reader_class(data, password=request["password"])
+        if request["extractor"]:
+            reader.use(request["extractor"])
     except (ReaderError, OSError, MemoryError, RecursionError) as error:
-        answer(failed={"kind": type(error).__name__, "reason": _reason(error)})
+        answer(failed={"kind": type(error).__name__, "reason": _reason(error), "hint": getattr(error, "hint", "")})
         return
     sha256 = hashlib.sha256(data).hexdigest()
     answer(opened={"pages": reader.pages, "extractor": reader.extractor, "sha256": sha256})
-    for number in range(request["start"], reader.pages + 1):
-        raw, failure = RawText(""), ""
+    language = request["language"]
+    for number in request["numbers"] or range(request["start"], reader.pages + 1):
+        raw, failure, ready = RawText(""), "", None
         try:
             raw = reader.page(number)
+            if len(raw.text) > LONGEST_PAGE:
+                failure = f"it holds {len(raw.text):,} characters; the limit is {LONGEST_PAGE:,}"
+            else:
+                page = preparing.prepare(RawPage(number, PageStatus.OK, raw), reader.extractor, language)
+                ready = preparing.to_plain(page)
+                language = page.language if page.status is PageStatus.OK else language
         except Exception as error:  # whatever a hostile page provokes costs that page only, and is told
             failure = _reason(error)
-        if len(raw.text) > LONGEST_PAGE:
-            raw, failure = RawText(""), f"it holds {len(raw.text):,} characters; the limit is {LONGEST_PAGE:,}"
-        answer(page={"number": number, "failure": failure, **raw._asdict()})
+        if failure:
+            raw = RawText("")
+        answer(page={"number": number, "failure": failure, "ready": ready, **raw._asdict()})
+    answer(done={"memory_bytes": _memory_bytes()})
+
+
+def _memory_bytes() -> int:
+    """The most memory that this process has had; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _reason(error: BaseException) -> str:
@@ -76,16 +105,22 @@ def _reason(error: BaseException) -> str:
 
 
 def _limit(memory_bytes: int, cpu_s: int) -> None:
-    """Bounds on what the process may use; Windows has none of these."""
+    """Bounds on what the process may use for the next file; Windows has none of these."""
     try:
         import resource
     except ImportError:
         return
     sys.dont_write_bytecode = True
-    limits = ((resource.RLIMIT_CPU, cpu_s), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0))
-    for kind, value in (*limits, (resource.RLIMIT_AS, memory_bytes)):
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limits = (
+        (resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + cpu_s),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_AS, memory_bytes),
+    )
+    for kind, value in limits:
         with suppress(ValueError, OSError):  # macOS refuses some; the parent's clock still holds
-            resource.setrlimit(kind, (value, value))
+            resource.setrlimit(kind, (value, resource.getrlimit(kind)[1]))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Cutting and terms take far longer than writing, so they are done before the tran
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from nemo_docs.library.analysis import index_terms
 from nemo_docs.library.passages import passage_spans
@@ -22,17 +23,63 @@ def indexed_passages(text: str, language: str) -> list[IndexedPassage]:
 
 
 def insert(
-    connection: sqlite3.Connection, version_id: int, text_id: int, language: str, passages: list[IndexedPassage]
+    connection: sqlite3.Connection,
+    version_id: int,
+    text_id: int,
+    language: str,
+    passages: Sequence[IndexedPassage],
+    *,
+    behind: int | None = None,
 ) -> None:
-    """Write the passages of a version's next page; the index follows by itself."""
+    """Write the passages of a version's next page, or behind a passage; the index follows by itself."""
     execute = connection.execute
-    (last,) = execute("SELECT coalesce(max(ordinal), 0) FROM passages WHERE version = ?", (version_id,)).fetchone()
-    for ordinal, (start, end, terms) in enumerate(passages, last + 1):
+    if behind is None:
+        (behind,) = execute(
+            "SELECT coalesce(max(ordinal), 0) FROM passages WHERE version = ?", (version_id,)
+        ).fetchone()
+    for ordinal, (start, end, terms) in enumerate(passages, behind + 1):
         execute(
             """INSERT INTO passages (version, text, ordinal, start, "end", language, terms)
                VALUES (?, ?, ?, ?, ?, ?, ?)""",
             (version_id, text_id, ordinal, start, end, language, terms),
         )
+
+
+def take_out(connection: sqlite3.Connection, version_id: int, text_id: int | None) -> None:
+    """Take the passages of one text out of the index; later passages of the version move up."""
+    execute = connection.execute
+    first, count = execute(
+        "SELECT min(ordinal), count(*) FROM passages WHERE version = ? AND text = ?", (version_id, text_id)
+    ).fetchone()
+    if count:
+        execute("DELETE FROM passages WHERE version = ? AND text = ?", (version_id, text_id))
+        _shift(connection, version_id, first + count, -count)
+
+
+def insert_at(
+    connection: sqlite3.Connection,
+    version_id: int,
+    text_id: int,
+    number: int,
+    language: str,
+    passages: Sequence[IndexedPassage],
+) -> None:
+    """Write the passages of a page behind those of the pages before it; those of later pages move down."""
+    execute = connection.execute
+    (before,) = execute(
+        """SELECT coalesce(max(s.ordinal), 0) FROM passages s JOIN pages p ON p.text = s.text
+           WHERE s.version = ? AND p.number < ?""",
+        (version_id, number),
+    ).fetchone()
+    _shift(connection, version_id, before + 1, len(passages))
+    insert(connection, version_id, text_id, language, passages, behind=before)
+
+
+def _shift(connection: sqlite3.Connection, version_id: int, first: int, by: int) -> None:
+    """Change the numbers of passages from `first` on; by way of negative ones, as no two may be the same meanwhile."""
+    execute = connection.execute
+    execute("UPDATE passages SET ordinal = -ordinal WHERE version = ? AND ordinal >= ?", (version_id, first))
+    execute("UPDATE passages SET ordinal = ? - ordinal WHERE version = ? AND ordinal < 0", (by, version_id))
 
 
 def restore(connection: sqlite3.Connection, version_id: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,11 @@ from nemo_docs.settings import LANGUAGES
 UNKNOWN = "und"
 _RELATIVES = {"wuu": "zh", "yue": "zh", "arz": "ar", "ary": "ar", "apc": "ar", "pcm": "en"}
 _SCRIPTS = {"CJK": "zh", "DEVANAGARI": "hi", "ARABIC": "ar"}
+_NAMES = {
+    "CJK": "Han", "FULLWIDTH": "Latin", "HALFWIDTH": "Katakana", "FEMININE": "Latin", "MASCULINE": "Latin",
+    "MICRO": "Greek", "MATHEMATICAL": "Latin", "MODIFIER": "", "IDEOGRAPHIC": "Han",
+}  # fmt: skip
+"""Where the first word of a letter's name is not its script."""
 _SAMPLE_CHARACTERS = 20_000
 _FEWEST_LETTERS = 12
 """Fewer letters than this name no language, unless their script does."""
@@ -51,6 +57,19 @@ def detect_question(text: str) -> str:
     return UNKNOWN
 
 
+def script(text: str) -> str:
+    """The script of most of a text's letters, as Unicode calls it ("Latin", "Han"); empty without letters.
+
+    Unicode's names of letters begin with their script; the standard library has no table of scripts.
+    """
+    letters = Counter(c for c in text[:_SAMPLE_CHARACTERS] if c.isalpha())
+    scripts: Counter[str] = Counter()
+    for letter, times in letters.items():
+        word = unicodedata.name(letter, "").partition(" ")[0].partition("-")[0]
+        scripts[_NAMES.get(word, word.capitalize())] += times
+    return next((name for name, _ in scripts.most_common() if name), "")
+
+
 def _by_script(letters: list[str]) -> str:
     """Japanese and Korean are known by their letters alone, even beside much Latin."""
     kana = hangul = wide = 0
@@ -68,6 +87,11 @@ def _by_script(letters: list[str]) -> str:
 def warm_up() -> None:
     """Begin to load what `detect` needs, beside whatever else there is to load: it takes some 0.3 s."""
     threading.Thread(target=_identifier, name="languages", daemon=True).start()
+
+
+def load() -> None:
+    """Load what `detect` needs, now."""
+    _identifier()
 
 
 _loading = threading.Lock()

@@ -38,6 +38,13 @@ def m004_ledger(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m005_adding_queue(db: Database) -> None:
+    """Files that wait to be read into the library, and folders whose files are added as they come."""
+    for statement in _M005:
+        db.execute(statement)
+
+
 _M001 = (
     # One row: the last handle given, as a number. It outlives the documents, so no handle is given twice.
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
@@ -169,4 +176,33 @@ _M004 = (
     """UPDATE pages SET flags =
         CASE WHEN status <> 'ok' THEN status WHEN note LIKE 'hidden text%' THEN 'hidden' ELSE '' END""",
     "PRAGMA user_version = 4",
+)
+
+_M005 = (
+    # A row is there from the wish until the file is in the library; one that failed stays until somebody lets it go.
+    # runner names who works on it; it means nothing once that process has let go of its lock. Batches are counted
+    # with those of the reading queue. No password is ever written here.
+    """CREATE TABLE adding_queue (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        path NOT NULL UNIQUE,
+        batch INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'paused', 'failed')),
+        kind TEXT NOT NULL DEFAULT '',
+        reason TEXT NOT NULL DEFAULT '',
+        hint TEXT NOT NULL DEFAULT '',
+        handle TEXT NOT NULL DEFAULT '',
+        tries INTEGER NOT NULL DEFAULT 0,
+        collections TEXT NOT NULL,
+        queued TEXT NOT NULL,
+        runner TEXT NOT NULL DEFAULT '',
+        sha256 TEXT NOT NULL DEFAULT ''
+    )""",
+    "CREATE INDEX adding_queue_runner ON adding_queue(runner)",
+    """CREATE TABLE watched_folders (
+        path PRIMARY KEY,
+        collections TEXT NOT NULL,
+        excludes TEXT NOT NULL,
+        added TEXT NOT NULL
+    )""",
+    "PRAGMA user_version = 5",
 )

@@ -85,7 +85,13 @@ def _with_fragments_joined(text: str, runs: list[Span]) -> list[Span]:
 
 
 def _is_fragment(text: str, span: Span) -> bool:
-    return sum(_weight(character) for character in text[span[0] : span[1]] if character.isalnum()) < _FRAGMENT_LETTERS
+    letters = 0
+    for character in text[span[0] : span[1]]:
+        if character.isalnum():
+            letters += _weight(character)
+            if letters >= _FRAGMENT_LETTERS:
+                return False
+    return True
 
 
 def _weight(character: str) -> int:

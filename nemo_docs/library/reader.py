@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,13 @@ from nemo_docs.library.records import (
     VersionStatus,
 )
 
+_STEPS = 50_000
+"""Of SQLite's machine, between two looks whether an answer is still wanted: a few milliseconds."""
 _DOCUMENTS = """
     SELECT d.handle, d.title, v.path, v.sha256, v.added, v.status, v.pages, v.language,
            count(p.id) AS pages_read,
            coalesce(sum(p.id IS NOT NULL AND p.status <> 'ok'), 0) AS pages_without_text,
-           coalesce(sum(p.characters), 0) AS characters,
+           coalesce(sum(p.characters), 0) AS characters, coalesce(max(p.text), 0) AS edition,
            (SELECT count(*) FROM versions w WHERE w.document = d.id) AS versions
     FROM documents d JOIN versions v ON v.id = d.version LEFT JOIN pages p ON p.version = v.id
     GROUP BY d.id ORDER BY d.id
@@ -90,6 +92,15 @@ class LibraryReader:
             self.close()
             self._open()
         return self._file, *(row[0] for row in self._rows("PRAGMA data_version"))
+
+    def give_up_when(self, is_unwanted: Callable[[], bool]) -> None:
+        """End any query from now on as soon as nobody wants its answer; it raises a LibraryError then.
+
+        Args:
+            is_unwanted: Asked about a hundred times a second, from the thread that asks the library.
+        """
+        if self._connection is not None:
+            self._connection.set_progress_handler(is_unwanted, _STEPS)
 
     def damage(self) -> str:
         """What SQLite finds wrong with the file; empty if it is sound. Reads all of it."""
@@ -163,6 +174,25 @@ class LibraryReader:
         if not rows:
             raise NothingFound(
                 f"Document {_handle(document)} has no text on a page {number}.",
+                hint=f"nemo-docs pages {_handle(document)} shows its pages.",
+            )
+        return PageText(**dict(rows[0]))
+
+    def text_with_hash(self, document: Document | str, sha256: str) -> PageText:
+        """The page text with this hash: also one that its page no longer has, for citations made then.
+
+        Raises:
+            NothingFound: If no page of any version of the document has ever had it.
+        """
+        rows = self._rows(
+            """SELECT p.number, t.text, t.sha256 FROM documents d JOIN versions v ON v.document = d.id
+               JOIN pages p ON p.version = v.id JOIN texts t ON t.page = p.id
+               WHERE d.handle = ? AND t.sha256 = ? ORDER BY v.id DESC, p.number LIMIT 1""",
+            (_handle(document), sha256),
+        )
+        if not rows:
+            raise NothingFound(
+                f"Document {_handle(document)} has never had the text {sha256[:12]}.",
                 hint=f"nemo-docs pages {_handle(document)} shows its pages.",
             )
         return PageText(**dict(rows[0]))

@@ -76,6 +76,7 @@ class Document:
         language: ISO 639-1 code, or "und".
         versions: How many versions of it the library has seen.
         collections: Names of the collections that it is in, in order.
+        edition: Another number whenever any page has another text.
     """
 
     handle: str
@@ -91,6 +92,7 @@ class Document:
     language: str
     versions: int
     collections: tuple[str, ...] = ()
+    edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)

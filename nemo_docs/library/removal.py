@@ -45,6 +45,7 @@ def remove_document(connection: sqlite3.Connection, path: Path, handle: str) -> 
         execute(f"DELETE FROM passages WHERE version {versions}", (document,))
         execute(f"DELETE FROM texts WHERE page IN (SELECT id FROM pages WHERE version {versions})", (document,))
         execute(f"DELETE FROM pages WHERE version {versions}", (document,))
+        execute("DELETE FROM adding_queue WHERE path IN (SELECT path FROM versions WHERE document = ?)", (document,))
         execute("DELETE FROM versions WHERE document = ?", (document,))
         execute("DELETE FROM collection_documents WHERE document = ?", (document,))
         execute("DELETE FROM reading_queue WHERE document = ?", (document,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,10 @@ from nemo_docs.library import indexing, removal, tags
 from nemo_docs.library.connection import connect_to_write, database_errors, path_to_column, transaction
 from nemo_docs.library.records import VersionStatus
 from nemo_docs.library.versions import NewPage, Version
+
+_LANGUAGE = """coalesce((SELECT language FROM pages WHERE version = versions.id AND language <> 'und'
+    GROUP BY language ORDER BY sum(characters) DESC LIMIT 1), 'und')"""
+"""Of a version: that of most of its characters."""
 
 
 class Library:
@@ -61,6 +65,11 @@ class Library:
                 path_to_column(path),
             )
 
+    def version_at(self, path: str) -> Version | None:
+        """The newest version that was read from a path."""
+        with database_errors(self.path):
+            return self._version("v.id = (SELECT max(id) FROM versions WHERE path = ?)", path_to_column(path))
+
     def start_version(self, *, path: str, title: str, sha256: str, pages: int) -> Version:
         """The version with these bytes: the one that is there already, or a new one without pages.
 
@@ -102,27 +111,92 @@ class Library:
         Returns:
             False if the page was there already, or the document has been removed meanwhile; nothing is written then.
         """
-        text = page.text.text if page.text else ""
-        passages = indexing.indexed_passages(text, page.language)
+        return self.add_pages([(version, page)])[0]
+
+    def add_pages(self, pages: Sequence[tuple[Version, NewPage]]) -> list[bool]:
+        """Commit some pages at once, as `add_page` does; all or none.
+
+        Returns:
+            For each what `add_page` says.
+        """
+        passages = [_passages(page) for _, page in pages]
         with self._transaction() as execute:
-            if execute("SELECT 1 FROM versions WHERE id = ?", (version.id,)).fetchone() is None:
-                return False
-            row = execute(
-                """INSERT INTO pages (version, number, status, characters, dropped, extractor, language, note,
-                                      script, flags, label)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (version, number) DO NOTHING RETURNING id""",
-                (version.id, page.number, page.status, len(text), page.text.dropped if page.text else 0,
-                 page.extractor, page.language, page.note, page.script, " ".join(page.flags), page.label),
-            ).fetchone()  # fmt: skip
-            if row is not None and page.text is not None and text:
-                text_id = execute(
-                    "INSERT INTO texts (page, sha256, extractor, text, raw, map) VALUES (?, ?, ?, ?, ?, ?)",
-                    (row["id"], hashlib.sha256(text.encode()).hexdigest(), page.extractor, text,
-                     zlib.compress(page.raw.encode("utf-8", "surrogatepass")), page.text.offsets.pack()),
-                ).lastrowid  # fmt: skip
-                execute("UPDATE pages SET text = ? WHERE id = ?", (text_id, row["id"]))
-                indexing.insert(self._connection, version.id, text_id, page.language, passages)
+            return [self._add_page(execute, *each, cut) for each, cut in zip(pages, passages, strict=True)]
+
+    def _add_page(
+        self,
+        execute: Callable[..., Any],
+        version: Version,
+        page: NewPage,
+        passages: Sequence[indexing.IndexedPassage],
+    ) -> bool:
+        text = page.text.text if page.text else ""
+        if execute("SELECT 1 FROM versions WHERE id = ?", (version.id,)).fetchone() is None:
+            return False
+        row = execute(
+            """INSERT INTO pages (version, number, status, characters, dropped, extractor, language, note,
+                                  script, flags, label)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (version, number) DO NOTHING RETURNING id""",
+            (version.id, page.number, page.status, len(text), page.text.dropped if page.text else 0,
+             page.extractor, page.language, page.note, page.script, " ".join(page.flags), page.label),
+        ).fetchone()  # fmt: skip
+        if row is not None and page.text is not None and text:
+            text_id = self._insert_text(row["id"], page)
+            execute("UPDATE pages SET text = ? WHERE id = ?", (text_id, row["id"]))
+            indexing.insert(self._connection, version.id, text_id, page.language, passages)
         return row is not None
+
+    def replace_page(self, document_handle: str, sha256: str, page: NewPage) -> bool | None:
+        """Commit a page that was read again: its ledger row, its text, its passages. Texts before it stay.
+
+        Args:
+            document_handle: Of the document.
+            sha256: Of the file that was read; must be the document's current version.
+            page: What the reading gave.
+
+        Returns:
+            Whether the page has another text now; None, and nothing is written, if the document has been removed or
+            has another version meanwhile.
+        """
+        text = page.text.text if page.text else ""
+        passages = _passages(page)
+        with self._transaction() as execute:
+            row = execute(
+                """SELECT p.id, p.version, p.text, coalesce(t.sha256, '') AS sha256
+                   FROM documents d JOIN versions v ON v.id = d.version JOIN pages p ON p.version = v.id
+                   LEFT JOIN texts t ON t.id = p.text WHERE d.handle = ? AND v.sha256 = ? AND p.number = ?""",
+                (document_handle, sha256, page.number),
+            ).fetchone()
+            if row is None:
+                return None
+            text_id = None
+            if text:
+                indexing.take_out(self._connection, row["version"], row["text"])
+                text_id = self._insert_text(row["id"], page)
+                indexing.insert_at(self._connection, row["version"], text_id, page.number, page.language, passages)
+            elif row["text"] is not None:
+                indexing.take_out(self._connection, row["version"], row["text"])
+            execute(
+                """UPDATE pages SET status = ?, characters = ?, dropped = ?, extractor = ?, language = ?, note = ?,
+                                    script = ?, flags = ?, label = ?, text = ? WHERE id = ?""",
+                (page.status, len(text), page.text.dropped if page.text else 0, page.extractor, page.language,
+                 page.note, page.script, " ".join(page.flags), page.label, text_id, row["id"]),
+            )  # fmt: skip
+            execute(f"UPDATE versions SET language = {_LANGUAGE} WHERE id = ?", (row["version"],))
+            return bool(row["sha256"] != (hashlib.sha256(text.encode()).hexdigest() if text else ""))
+
+    def _insert_text(self, page_id: int, page: NewPage) -> int:
+        """A page's newest text. One that it has had before is written anew, so that the newest has the largest id."""
+        assert page.text is not None
+        execute, sha256 = self._connection.execute, hashlib.sha256(page.text.text.encode()).hexdigest()
+        execute("UPDATE pages SET text = NULL WHERE id = ?", (page_id,))
+        execute("DELETE FROM texts WHERE page = ? AND sha256 = ?", (page_id, sha256))
+        row = execute(
+            "INSERT INTO texts (page, sha256, extractor, text, raw, map) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+            (page_id, sha256, page.extractor, page.text.text,
+             zlib.compress(page.raw.encode("utf-8", "surrogatepass")), page.text.offsets.pack()),
+        )  # fmt: skip
+        return int(row.fetchone()["id"])
 
     def finish(self, version: Version) -> Version | None:
         """Mark a version as complete and make it its document's current one; also an earlier one whose bytes are back.
@@ -136,12 +210,7 @@ class Library:
             "SELECT o.id FROM versions o JOIN versions n ON n.document = o.document WHERE n.id = ? AND o.id <> n.id"
         )
         with self._transaction() as execute:
-            execute(
-                """UPDATE versions SET status = 'complete', language = coalesce(
-                       (SELECT language FROM pages WHERE version = versions.id AND language <> 'und'
-                        GROUP BY language ORDER BY sum(characters) DESC LIMIT 1), 'und') WHERE id = ?""",
-                (version.id,),
-            )
+            execute(f"UPDATE versions SET status = 'complete', language = {_LANGUAGE} WHERE id = ?", (version.id,))
             execute(
                 "UPDATE documents SET version = ? WHERE id = (SELECT document FROM versions WHERE id = ?)",
                 (version.id, version.id),
@@ -221,6 +290,13 @@ class Library:
 
     def _transaction(self) -> AbstractContextManager[Callable[..., Any]]:
         return transaction(self._connection, self.path)
+
+
+def _passages(page: NewPage) -> Sequence[indexing.IndexedPassage]:
+    """A page's passages; cut here, before any transaction, where they are not yet."""
+    if page.passages is not None:
+        return page.passages
+    return indexing.indexed_passages(page.text.text if page.text else "", page.language)
 
 
 def handle(count: int) -> str:

@@ -56,6 +56,7 @@ class NewPage:
         script: The script of most of its letters; empty without letters.
         flags: What there is to know of it, in the order of PageFlag.
         label: What the document calls it, where that is not its number.
+        passages: Start, end and index terms of each; None where whoever stores it is to cut it.
     """
 
     number: int
@@ -68,3 +69,4 @@ class NewPage:
     script: str = ""
     flags: tuple[PageFlag, ...] = ()
     label: str = ""
+    passages: tuple[tuple[int, int, str], ...] | None = None

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from nemo_docs.library.records import Document, Page, PageText, Turn, TurnId, VersionStatus
+from nemo_docs.library.records import Document, Hit, Page, PageText, Turn, TurnId, VersionStatus
 from nemo_docs.settings import Configuration
 
 if TYPE_CHECKING:
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from nemo_docs.answering.queue_events import QueueEvent
     from nemo_docs.answering.source import Source
     from nemo_docs.backends.local import LocalBackend
+    from nemo_docs.library.adding_queue import AddingQueue
     from nemo_docs.library.conversations import Conversations
     from nemo_docs.library.events import IngestEvent
     from nemo_docs.library.reader import LibraryReader
     from nemo_docs.library.reading_queue import ReadingQueue
+    from nemo_docs.library.redo import PageRedone
+    from nemo_docs.library.watched import WatchedFolders
     from nemo_docs.tui.jobs.job import Cancelled
 
 
@@ -38,7 +41,12 @@ class Leaf:
     page: Page | None
     """Its row in the ledger; None while it has not been read."""
     text: PageText | None
-    """Its text, if it has any."""
+    """Its text, if it has any; where it was asked for as it was quoted, that one."""
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether the text is one that the page no longer has."""
+        return self.text is not None and (self.page is None or self.text.sha256 != self.page.text_sha256)
 
 
 class Desk:
@@ -104,8 +112,13 @@ class Desk:
         with self.reader() as library:
             return library.page_text(handle, page)
 
-    def leaf(self, handle: str, number: int) -> Leaf:
+    def leaf(self, handle: str, number: int, quoted: str = "") -> Leaf:
         """One page with its document.
+
+        Args:
+            handle: Of the document.
+            number: Of the page.
+            quoted: The hash of the text that is wanted, if the library still has it; empty for the one of today.
 
         Raises:
             NothingFound: If there is no such document any more.
@@ -116,10 +129,38 @@ class Desk:
             document = next((each for each in library.documents() if each.handle == handle), None)
             if document is None:
                 raise NothingFound("This document is no longer in the library.", hint="Add its file again.")
+            if quoted:
+                with suppress(NothingFound):
+                    earlier = library.text_with_hash(handle, quoted)
+                    page = next((each for each in library.pages(handle) if each.number == number), None)
+                    return Leaf(document, number, page, earlier)
             number = max(1, min(number, document.pages))
             page = next((each for each in library.pages(handle) if each.number == number), None)
             text = library.page_text(handle, number) if page is not None and page.text_sha256 else None
         return Leaf(document, number, page, text)
+
+    def search(self, query: str, handles: Sequence[str], limit: int, cancelled: Cancelled) -> list[Hit]:
+        """The passages that match best; none as soon as nobody wants them any more.
+
+        Args:
+            query: Any text.
+            handles: Documents; none means all.
+            limit: Passages at most.
+            cancelled: Whether they are no longer wanted.
+
+        Raises:
+            LibraryError: If the library cannot be read.
+        """
+        from nemo_docs.errors import LibraryError
+
+        with self.reader() as library:
+            library.give_up_when(cancelled)
+            try:
+                return library.search(query, handles or None, limit)
+            except LibraryError:
+                if cancelled():
+                    return []
+                raise
 
     def backend(self) -> LocalBackend:
         """The model that the settings name; its weights are loaded when it is first asked.
@@ -163,7 +204,7 @@ class Desk:
             raise NothingFound("The library is empty.", hint="Drop a file on this window, or type its path.")
         found = []
         for document in documents:
-            state = f"{document.sha256} {document.pages_read}"
+            state = f"{document.sha256} {document.pages_read} {document.edition}"
             known, source = self._sources.get(document.handle, ("", None))
             if source is None or known != state:
                 pages = frozenset(range(1, document.pages + 1))
@@ -350,7 +391,7 @@ class Desk:
             asked = [each for each in library.documents() if not handles or each.handle in handles]
             # one that pages still come into would be counted anew with every page
             whole = [each.handle for each in asked if each.status is VersionStatus.COMPLETE]
-            versions = (tuple(handles), tuple((each.handle, each.sha256, each.status) for each in asked))
+            versions = (tuple(handles), tuple((each.handle, each.sha256, each.status, each.edition) for each in asked))
             if only_if_changed and versions == self._counted:
                 return
             self._counted = None
@@ -383,11 +424,58 @@ class Desk:
         fixed = plan.weights_bytes + plan.workspace_bytes
         return Memory(fixed, plan.kv_bytes_per_token, plan.free_bytes, plan.device, plan.way)
 
-    def add(self, paths: Sequence[str], cancelled: Cancelled, *, password: str | None = None) -> Iterator[IngestEvent]:
+    def add(
+        self,
+        paths: Sequence[str],
+        cancelled: Cancelled,
+        *,
+        password: str | None = None,
+        collections: Sequence[str] = (),
+    ) -> Iterator[IngestEvent]:
         """Add files and folders to the library; stopping keeps every page that was read."""
         from nemo_docs.library import ingest_process
 
-        yield from ingest_process.add(self.configuration.paths.library, paths, password=password, cancelled=cancelled)
+        yield from ingest_process.add(
+            self.configuration.paths.library, paths, password=password, collections=collections, cancelled=cancelled
+        )
+
+    def adding_queue(self) -> AddingQueue:
+        """The files that wait to be added, are paused, or could not be."""
+        from nemo_docs.library.adding_queue import AddingQueue
+
+        return AddingQueue(self.configuration.paths.library)
+
+    def watched_folders(self) -> WatchedFolders:
+        """The folders whose files are added as they come."""
+        from nemo_docs.library.watched import WatchedFolders
+
+        return WatchedFolders(self.configuration.paths.library)
+
+    def redo(
+        self,
+        handle: str,
+        pages: Sequence[int],
+        extractor: str | None,
+        cancelled: Cancelled,
+        *,
+        password: str | None = None,
+    ) -> Iterator[PageRedone]:
+        """Read pages of a document again; stopping keeps those that were.
+
+        Raises:
+            NemoDocsError: As `library.redo.redo` says.
+        """
+        from nemo_docs.library.redo import redo
+        from nemo_docs.library.store import Library
+
+        with (
+            Library(self.configuration.paths.library) as library,
+            closing(redo(library, handle, pages, extractor=extractor, password=password)) as told,
+        ):
+            for event in told:
+                yield event
+                if cancelled():
+                    return
 
     def count_files(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
         """How many files these files and folders hold that can be read; more and more until all are counted."""

@@ -11,6 +11,7 @@ from nemo_docs.answering.events import Citation
 
 if TYPE_CHECKING:
     from nemo_docs.answering.fit import Share
+    from nemo_docs.library.records import Document
 
 
 class QuestionAsked(Message):
@@ -88,6 +89,34 @@ class DocumentOpened(Message):
     def __init__(self, handle: str, page: int = 1) -> None:
         super().__init__()
         self.handle, self.page = handle, page
+
+
+class LedgerOpened(Message):
+    """What became of a document's pages is to be shown.
+
+    Attributes:
+        document: Whose.
+        only: The filter at first, as `nemo_docs.tui.ledger` names them.
+    """
+
+    def __init__(self, document: Document, only: str) -> None:
+        super().__init__()
+        self.document, self.only = document, only
+
+
+class RedoWanted(Message):
+    """Pages are to be read again.
+
+    Attributes:
+        handle: Of their document.
+        title: Of their document.
+        pages: Their numbers.
+        extractor: With what; None leaves the choice to the reader.
+    """
+
+    def __init__(self, handle: str, title: str, pages: Sequence[int], extractor: str | None) -> None:
+        super().__init__()
+        self.handle, self.title, self.pages, self.extractor = handle, title, tuple(pages), extractor
 
 
 class CitationShown(Message):

@@ -52,7 +52,10 @@ def changes(path: Path, cancelled: Cancelled, interval_s: float = INTERVAL_S) ->
 
 
 def stalled(desk: Desk, cancelled: Cancelled, wait_s: float = STALLED_S) -> Iterator[list[Document]]:
-    """The documents that were left half read by a process that died, those whose files are still there."""
+    """The documents that were left half read by a process that died, those whose files are still there.
+
+    What stands in the queue of files is left to the queue: it may be paused.
+    """
     before = _half_read(desk)
     end = time.monotonic() + wait_s
     while before and time.monotonic() < end:
@@ -60,8 +63,9 @@ def stalled(desk: Desk, cancelled: Cancelled, wait_s: float = STALLED_S) -> Iter
             return
         time.sleep(min(INTERVAL_S, wait_s))
     now = _half_read(desk) if before else {}
+    queued = {item.path for item in desk.adding_queue().items()} if now else set()
     left = [document for handle, document in now.items() if before.get(handle) == document]
-    yield [document for document in left if Path(document.path).is_file()]
+    yield [document for document in left if document.path not in queued and Path(document.path).is_file()]
 
 
 def _half_read(desk: Desk) -> dict[str, Document]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,28 @@ from nemo_docs.actions import ACTIONS, Pane, actions_of
 from nemo_docs.keys import keys_of, spelled
 from nemo_docs.library.conversations import Conversations
 from nemo_docs.library.reading_queue import QueuedDocument, QueueState, ReadingQueue
+from nemo_docs.library.records import PageFlag
 from nemo_docs.settings import load
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.messages import CitationShown, CopyWanted, DocumentOpened
 from nemo_docs.tui.screens.add_files import AddFilesScreen
 from nemo_docs.tui.screens.confirm import ConfirmScreen
 from nemo_docs.tui.screens.help import HelpScreen
+from nemo_docs.tui.screens.ledger import LedgerScreen
 from nemo_docs.tui.screens.line import LineScreen
+from nemo_docs.tui.screens.redo import RedoScreen
+from nemo_docs.tui.screens.search import SearchScreen
 from nemo_docs.tui.screens.settings import SettingsScreen
 from nemo_docs.tui.screens.theme import ThemeScreen
+from nemo_docs.tui.screens.whole import WholeScreen
+from nemo_docs.tui.widgets.control import Control
 from nemo_docs.tui.widgets.conversation import Conversation
 from nemo_docs.tui.widgets.file_tree import FileTree
+from nemo_docs.tui.widgets.hit_list import HitList
 from nemo_docs.tui.widgets.job_list import JobList
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
 from nemo_docs.tui.widgets.library_pane import LibraryPane
+from nemo_docs.tui.widgets.page_list import PageList
 from nemo_docs.tui.widgets.path_field import PathField
 from nemo_docs.tui.widgets.prompt import Prompt
 from nemo_docs.tui.widgets.quote_block import QuoteBlock
@@ -209,6 +217,13 @@ async def _(stage: Run) -> None:
     assert isinstance(stage.app.focused, Prompt)
 
 
+@proves("search_library")
+async def _(stage: Run) -> None:
+    assert isinstance(stage.app.focused, Prompt)  # whose own key it is, too
+    await stage.press("search_library")
+    await stage.until_screen(SearchScreen)
+
+
 @proves("new_conversation")
 async def _(stage: Run) -> None:
     conversation, kept = stage.find(Conversation), Conversations(load().paths.library)
@@ -251,6 +266,19 @@ async def _(stage: Run) -> None:
     await stage.pilot.press("down")
     await stage.press("open_document")
     await stage.until(lambda: stage.said("source-title").startswith("Mietvertrag"))
+
+
+@proves("open_ledger")
+async def _(stage: Run) -> None:
+    screen = await _ledger(stage)
+    assert [page.number for page in screen.pages] == [1, 2, 3]
+
+
+@proves("open_gaps")
+async def _(stage: Run) -> None:
+    await stage.press("focus_library", "open_gaps")
+    screen = await stage.until_screen(LedgerScreen)
+    await stage.until(lambda: screen.pages)
 
 
 @proves("read_document")
@@ -482,6 +510,121 @@ async def _(stage: Run) -> None:
     await stage.until(lambda: stage.find(Prompt).text == "So")
 
 
+# the ledger
+
+
+async def _ledger(stage: Run) -> LedgerScreen:
+    await stage.press("focus_library", "open_ledger")
+    screen: LedgerScreen = await stage.until_screen(LedgerScreen)
+    await stage.until(lambda: screen.pages and isinstance(screen.focused, PageList))
+    return screen
+
+
+@proves("open_page")
+async def _(stage: Run) -> None:
+    await _ledger(stage)
+    await stage.pilot.press("down")
+    await stage.press("open_page")
+    await stage.until(lambda: stage.said("source-where") == "page 2 of 3")
+
+
+def _title(screen: LedgerScreen) -> str:
+    return str(screen.query_one("#ledger-title", Static).content)
+
+
+@proves("choose_page")
+async def _(stage: Run) -> None:
+    screen = await _ledger(stage)
+    await stage.press("choose_page")
+    assert _title(screen) == "lease.txt · 3 pages · 1 chosen"
+
+
+@proves("choose_pages")
+async def _(stage: Run) -> None:
+    screen = await _ledger(stage)
+    await stage.press("choose_pages")
+    assert _title(screen) == "lease.txt · 3 pages · 3 chosen"
+    await stage.press("choose_pages")
+    assert _title(screen) == "lease.txt · 3 pages"
+
+
+@proves("redo_pages")
+async def _(stage: Run) -> None:
+    await _ledger(stage)
+    await stage.press("redo_pages")
+    await stage.until_screen(RedoScreen)
+
+
+@proves("next_flag")
+async def _(stage: Run) -> None:
+    screen = await _ledger(stage)
+    screen._pages = [*screen.pages[:2], replace(screen.pages[2], flags=(PageFlag.TABLE,))]
+    await stage.press("next_flag")
+    page = screen.query_one(PageList).page
+    assert page is not None
+    assert page.number == 3
+
+
+@proves("previous_flag")
+async def _(stage: Run) -> None:
+    await CHECKS["next_flag"](stage)
+    await stage.press("previous_flag")
+    assert stage.app.screen.query_one(PageList).virtual_size.height == 3
+
+
+@proves("find_page")
+async def _(stage: Run) -> None:
+    screen = await _ledger(stage)
+    await stage.press("find_page")
+    await stage.pilot.press("3", "enter")
+    page = screen.query_one(PageList).page
+    assert page is not None
+    assert page.number == 3
+
+
+# the search
+
+
+async def _search(stage: Run) -> HitList:
+    await stage.press("search_library")
+    screen: SearchScreen = await stage.until_screen(SearchScreen)
+    await stage.pilot.press(*"tenant agreed")
+    await stage.until(lambda: screen.is_settled and screen.query_one(HitList).hit)
+    return screen.query_one(HitList)
+
+
+@proves("open_hit")
+async def _(stage: Run) -> None:
+    await _search(stage)
+    await stage.press("open_hit")
+    await stage.until(lambda: stage.said("source-where").endswith("1 of 1: “tenant agreed”"))
+
+
+@proves("next_hit")
+async def _(stage: Run) -> None:
+    hits = await _search(stage)
+    await stage.press("next_hit")
+    assert hits.cursor == 1
+
+
+@proves("previous_hit")
+async def _(stage: Run) -> None:
+    hits = await _search(stage)
+    await stage.press("next_hit", "previous_hit")
+    assert hits.cursor == 0
+
+
+@proves("search_scope")
+async def _(stage: Run) -> None:
+    await stage.press("focus_library")
+    await stage.pilot.press("end")
+    await stage.press("toggle_selected", "search_library")
+    await stage.until_screen(SearchScreen)
+    await stage.press("search_scope")
+    scope = stage.app.screen.query_one("#search-scope", Control)
+    assert str(scope.content) == "in all documents"
+
+
 # windows
 
 
@@ -551,6 +694,9 @@ def over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # the table as a whole
 
+ELSEWHERE = {Pane.DIALOG, Pane.LEDGER, Pane.SEARCH}
+"""Panes that stand over the main screen, or in its place."""
+
 
 async def focus(stage: Run, pane: Pane) -> None:
     """Give the keys to a pane."""
@@ -568,7 +714,29 @@ async def test_all_but_windows_is_in_the_palette(tmp_path: Path) -> None:
         await focus(stage, Pane.JOBS)
         await stage.until(lambda: stage.app.focused_pane() is Pane.JOBS)
         offered = {action.id for action, _ in stage.app.main.offers()}
-        assert offered == {each.id for each in ACTIONS if each.pane is not Pane.DIALOG and each.id != "palette"}
+        assert offered == {each.id for each in ACTIONS if each.pane not in ELSEWHERE and each.id != "palette"}
+
+
+async def test_a_screen_in_place_of_the_main_one_has_its_own_palette_footer_and_help(tmp_path: Path) -> None:
+    async with on_stage(tmp_path, (160, 40)) as stage:
+        for pane, opening in ((Pane.LEDGER, _ledger), (Pane.SEARCH, _search)):
+            await opening(stage)
+            screen = stage.app.screen
+            assert isinstance(screen, WholeScreen)
+            offered = {action.id for action, _ in screen.offers()}
+            wanted = {each.id for each in actions_of(pane) if each.id != "search_scope"}  # nothing is selected
+            assert offered == wanted | {"help", "add_files", "settings", "theme", "quit"}
+            shown = {each.label for each in actions_of(pane) if each.in_footer and each.id in offered} | {"Close"}
+            await stage.until(
+                lambda shown=shown: shown <= {key.description for key in stage.app.screen.query(FooterKey)}
+            )
+            assert stage.app.focused_pane() is pane
+            await stage.press("palette")
+            await stage.until_screen(CommandPalette)
+            await stage.press("close")
+            await stage.until(lambda screen=screen: stage.app.screen is screen)
+            await stage.press("close")
+            await stage.until(lambda: stage.app.screen is stage.app.main)
 
 
 async def test_the_palette_carries_out_what_belongs_to_another_pane(tmp_path: Path) -> None:
@@ -608,8 +776,8 @@ async def test_a_narrow_footer_shows_keys_whole_or_not_at_all(tmp_path: Path) ->
 
 
 async def test_remapped_keys_take_the_place_of_all_others(home: Path, tmp_path: Path) -> None:
-    spare = [*(f"ctrl+f{n}" for n in range(1, 25)), *(f"shift+f{n}" for n in range(1, 25))]
-    keys = {action.id: key for action, key in zip(ACTIONS, spare, strict=False)}
+    spare = [f"{modifier}+f{n}" for modifier in ("ctrl", "shift", "alt") for n in range(1, 25)]
+    keys = {action.id: key for action, key in zip(ACTIONS, spare[: len(ACTIONS)], strict=True)}
     home.mkdir(exist_ok=True)
     (home / "config.toml").write_text("[keys]\n" + "".join(f'{name} = "{key}"\n' for name, key in keys.items()))
     async with on_stage(tmp_path) as stage:

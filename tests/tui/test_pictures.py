@@ -22,15 +22,18 @@ from nemo_docs.answering.events import Progress
 from nemo_docs.errors import Encrypted, Unreadable
 from nemo_docs.library.events import FileDone, FileFailed, FileStarted, PageDone
 from nemo_docs.library.reading_queue import QueuedDocument, QueueState
-from nemo_docs.library.records import PageStatus
+from nemo_docs.library.records import Page, PageFlag, PageStatus
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.jobs.job import JobEvent
 from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import DocumentOpened
+from nemo_docs.tui.screens.ledger import LedgerScreen
 from nemo_docs.tui.screens.line import LineScreen
+from nemo_docs.tui.screens.search import SearchScreen
 from nemo_docs.tui.widgets.conversation import Conversation
 from nemo_docs.tui.widgets.document_list import DocumentList
 from nemo_docs.tui.widgets.fit_meter import FitMeter, parts
+from nemo_docs.tui.widgets.hit_list import HitList
 from nemo_docs.tui.widgets.job_list import JobList
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
 from nemo_docs.tui.widgets.library_pane import LibraryPane
@@ -153,6 +156,37 @@ async def searching(pilot: Pilot[Any]) -> None:
 
 
 @on_stage()
+async def ledger(pilot: Pilot[Any]) -> None:
+    """Pages of every kind, some chosen to be read again."""
+    await pilot.press("f3", "p")
+    await until(pilot, lambda: isinstance(pilot.app.screen, LedgerScreen) and pilot.app.screen.pages)
+    screen = pilot.app.screen
+    assert isinstance(screen, LedgerScreen)
+    await until(pilot, lambda: screen.focused and not screen._loading)
+    screen._pages = [
+        Page(1, PageStatus.OK, 812, 0, "pypdf 7.1.0", "en", "x", "", "Latin", (), "i"),
+        Page(2, PageStatus.EMPTY, 0, 0, "pypdf 7.1.0", "und", "", "no text layer", "", (PageFlag.SCAN,), "ii"),
+        Page(3, PageStatus.OK, 3_204, 2, "pdfium 5.11", "ar", "x", "", "Arabic", (PageFlag.REORDERED,), "1"),
+        Page(4, PageStatus.OK, 99, 0, "pypdf 7.1.0", "en", "x", "[red]\x1b", "Latin", (PageFlag.GARBLED,), "[b]A\n"),
+        Page(5, PageStatus.OK, 2_118, 0, "ocr 5.5", "ja", "x", "hidden text left out: 40 characters", "Han",
+             (PageFlag.SCAN, PageFlag.HIDDEN, PageFlag.TABLE), "第一章 賃貸借契約書"),
+        Page(6, PageStatus.TIMEOUT, 0, 0, "pypdf 7.1.0", "und", "", "took more than 30 s", "", (PageFlag.TIMEOUT,)),
+    ]  # fmt: skip
+    screen._show()
+    await pilot.press("down", "space", "down", "down", "space", "down")
+
+
+@on_stage()
+async def hits(pilot: Pilot[Any]) -> None:
+    """Passages of several documents."""
+    await pilot.press("f3", "down", "down", "ctrl+f", *"the rent day third tenant")
+    await until(pilot, lambda: isinstance(pilot.app.screen, SearchScreen) and pilot.app.screen.is_settled)
+    screen = pilot.app.screen
+    await until(pilot, lambda: screen.query_one(HitList).hit)
+    await pilot.press("down")
+
+
+@on_stage()
 async def filtering(pilot: Pilot[Any]) -> None:
     """Words of a title are typed."""
     await pilot.press("f3", "slash", *"lea")
@@ -163,7 +197,7 @@ async def filtering(pilot: Pilot[Any]) -> None:
 async def palette(pilot: Pilot[Any]) -> None:
     """Actions found by a word."""
     await pilot.press("ctrl+p", *"next")
-    await until(pilot, lambda: len(pilot.app.screen.query_one(CommandList).options) == 4)
+    await until(pilot, lambda: len(pilot.app.screen.query_one(CommandList).options) == 5)
 
 
 @on_stage()
@@ -217,6 +251,10 @@ MAIN: dict[str, State] = {
 }
 OTHERS: dict[str, tuple[State, tuple[int, int], str]] = {
     "searching": (searching, NARROW, "nemo-dark"),
+    "ledger": (ledger, NARROW, "nemo-dark"),
+    "ledger-wide": (ledger, WIDE, "nemo-light"),
+    "hits": (hits, NARROW, "nemo-dark"),
+    "hits-ansi": (hits, WIDE, "ansi-light"),
     "filtering": (filtering, NARROW, "nemo-light"),
     "palette": (palette, NARROW, "nemo-dark"),
     "palette-ansi": (palette, NARROW, "ansi-light"),

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.widgets import Static
 
+from nemo_docs.library import ingest
+from nemo_docs.library.store import Library
+from nemo_docs.settings import load
 from nemo_docs.tui.finding import Finder
 from nemo_docs.tui.messages import CopyWanted
 from nemo_docs.tui.page_layout import Light, lay_out, line_at, pieces, shown
@@ -18,6 +21,8 @@ from tests.tui.alone import alone
 from tests.tui.shelf import cite, page_texts, shelve
 from tests.tui.support import click, until
 from tests.unit.answering.documents import page_texts as texts
+from tests.unit.library.conftest import pdf_bytes
+from tests.unit.library.test_redo import read_otherwise
 
 LEASE = (
     "1. The Supplier shall deliver within 30 days.\n\n2. The Résiliation clause stands here.\f"
@@ -182,14 +187,47 @@ async def test_search_walks_matches_over_pages_and_back_to_the_first(tmp_path: P
 
 
 @pytest.mark.asyncio
-async def test_a_quote_of_a_text_that_changed_is_told_and_nothing_is_lit(tmp_path: Path) -> None:
+async def test_a_quote_of_a_text_that_nobody_has_any_more_is_told_and_nothing_is_lit(tmp_path: Path) -> None:
     handle = shelve(tmp_path, {"lease.txt": LEASE})["lease.txt"]
     before = {1: "An older text: the fee is EUR 5."}
     async with alone(SourcePane) as (pilot, pane, _):
         pane.show_citation(cite(handle, before, (1, "the fee is EUR 5.")))
         await until(pilot, lambda: pane.is_settled and "the fee is EUR 5." in said(pane, "note"))
-        assert "anew" in said(pane, "note")
+        assert "has changed" in said(pane, "note")
         assert reversed_text(pane) == ""
+        assert not pane.query_one("#source-turn").display
+
+
+@pytest.mark.asyncio
+async def test_a_quote_of_a_page_that_was_read_again_is_lit_in_the_text_that_was_quoted(tmp_path: Path) -> None:
+    """It was lit nowhere, and only the quote itself was shown."""
+    file = tmp_path / "lease.pdf"
+    file.write_bytes(pdf_bytes(["The fee is EUR 5.", "Nothing else was agreed."]))
+    with Library(load().paths.library) as library:
+        for _ in ingest.add(library, [file]):
+            pass
+        quote = cite("a", page_texts("a"), (1, "The fee is EUR 5."), (2, "Nothing else"))
+        read_otherwise(library, 1, "Thefee isEUR 5.")
+    async with alone(SourcePane) as (pilot, pane, _):
+        pane.show_citation(quote)
+        await until(pilot, lambda: pane.is_settled and reversed_text(pane) == "The fee is EUR 5.")
+        assert said(pane, "note") == "This page has changed since it was quoted. Its text is shown as it was then."
+        assert said(pane, "where") == "page 1 · quote [1], part 1 of 2"
+        await click(pilot, "#source-turn")
+        await until(pilot, lambda: pane.is_settled and drawn(pane)[0].endswith("Thefee isEUR 5."))
+        assert "“The fee is EUR 5.\nNothing else”" in said(pane, "note")
+        assert reversed_text(pane) == ""
+        pane.query_one("#source-turn").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: pane.is_settled and reversed_text(pane) == "The fee is EUR 5.")
+        pane.focus()
+        await pilot.press("n")
+        await until(pilot, lambda: pane.is_settled and reversed_text(pane) == "Nothing else")
+        assert said(pane, "where") == "page 2 of 2 · quote [1], part 2 of 2"
+        assert not said(pane, "note")
+        pane.open_document("a", 1)
+        await until(pilot, lambda: pane.is_settled and drawn(pane)[0].endswith("Thefee isEUR 5."))
+        assert not pane.query_one("#source-turn").display
 
 
 @pytest.mark.asyncio

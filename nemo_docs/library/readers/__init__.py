@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import PurePath
 from typing import NamedTuple, Protocol
 
+from nemo_docs.errors import ReaderError
 from nemo_docs.library.records import PageFlag
 
 _TEXT = "nemo_docs.library.readers.text:TextReader"
@@ -32,6 +33,13 @@ READERS: dict[str, str] = {
     ".vtt": _TEXT,
 }
 """Suffix > "module:Class"."""
+
+EXTRACTORS: dict[str, tuple[str, str]] = {
+    "pypdf": ("nemo_docs.library.readers.pypdf_pages:PypdfPages", ""),
+    "pdfium": ("nemo_docs.library.readers.pdfium:PdfiumPages", ""),
+    "ocr": ("nemo_docs.library.readers.ocr:OcrPages", "ocr"),
+}
+"""What can read a page of a PDF: name > "module:Class", and the extra that brings it, if any."""
 
 HEAD_BYTES = 1024
 """How much of a file `reader_name` wants to see; PDF allows its mark anywhere in there."""
@@ -56,7 +64,7 @@ class RawText(NamedTuple):
 
 
 class Reader(Protocol):
-    """What a module of this folder offers.
+    """What a module of this folder offers; one whose pages leave a choice of extractors also has `use(name)`.
 
     Attributes:
         extractor: Name and version of what reads, as the ledger keeps it.
@@ -76,6 +84,43 @@ class Reader(Protocol):
 
     def page(self, number: int) -> RawText:
         """The raw text of one page, from 1. May raise anything: it costs that page only."""
+
+
+class PageExtractor(Protocol):
+    """What can read a page of a PDF; a row of EXTRACTORS.
+
+    Attributes:
+        extractor: Name and version, as the ledger keeps it.
+    """
+
+    extractor: str
+
+    def __init__(self, data: bytes, *, password: str | None) -> None:
+        """Open a file that pypdf has opened with this password before. May raise anything: it costs the page."""
+
+    def page(self, number: int) -> RawText:
+        """The raw text of one page, from 1. May raise anything: it costs that page only."""
+
+
+def extractor_names(reader: str) -> tuple[str, ...]:
+    """The extractors that a file can be read with page by page, where its reader leaves a choice."""
+    return tuple(EXTRACTORS) if reader == _PDF else ()
+
+
+def load_extractor(name: str) -> type[PageExtractor]:
+    """The class behind a row of EXTRACTORS.
+
+    Raises:
+        ReaderError: If it is not installed; the message says how to have it.
+    """
+    row, extra = EXTRACTORS[name]
+    module, _, attribute = row.partition(":")
+    try:
+        extractor: type[PageExtractor] = getattr(import_module(module), attribute)
+    except ImportError as error:
+        hint = f"Install it: pip install 'nemo-docs[{extra}]'." if extra else "Install nemo-docs again."
+        raise ReaderError(f"the extractor {name} is not installed", hint=hint) from error
+    return extractor
 
 
 def reader_name(path: str, head: bytes) -> str | None:

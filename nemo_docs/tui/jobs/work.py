@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, PageDone, Totals
+from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, FileStopped, PageDone, Totals
 from nemo_docs.tui.cells import counted, duration
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled
@@ -53,30 +53,42 @@ class Adding:
         desk: Does it.
         paths: Files and folders.
         password: For encrypted files.
+        collections: Their documents are put into these.
     """
 
-    def __init__(self, desk: Desk, paths: Sequence[str], password: str | None = None) -> None:
+    def __init__(
+        self, desk: Desk, paths: Sequence[str], password: str | None = None, collections: Sequence[str] = ()
+    ) -> None:
         self.paths, self.failures = tuple(paths), list[FileFailed]()
-        self._desk, self._password = desk, password
+        self._desk, self._password, self.collections = desk, password, tuple(collections)
         self.title = os.path.basename(paths[0].rstrip(os.sep)) or paths[0]
         if len(paths) > 1:
             self.title = f"{self.title} and {len(paths) - 1:,} more"
         self._whole = self.title
-        self._file, self._files, self._page, self._pages = 1, 1, 0, 0
+        self._files, self._settled = 1, 0
+        self._running: dict[str, tuple[int, int]] = {}  # of each file that is being read its page and pages
         self._committed = 0
         self._began: tuple[float, float, int] | None = None  # time, share, page of the first page that came
         self._last: FileDone | FileSkipped | None = None
         self._totals = Totals()
 
+    def retry(self) -> None:
+        """Nothing has failed any more: it is tried again."""
+        self.failures.clear()
+        self._settled, self._began, self._last = 0, None, None
+        self._running.clear()
+
     @property
     def share(self) -> float:
         """How much is done, from 0 to 1; files count alike."""
-        return (self._file - 1 + self._page / max(1, self._pages)) / self._files
+        begun = sum(page / max(1, pages) for page, pages in self._running.values())
+        return min(1.0, (self._settled + begun) / self._files)
 
     def events(self, cancelled: Cancelled) -> Iterator[object]:
         """Add the files; most pages are not told of one by one."""
         told = 0.0
-        for event in self._desk.add(self.paths, cancelled, password=self._password):
+        added = self._desk.add(self.paths, cancelled, password=self._password, collections=self.collections)
+        for event in added:
             if isinstance(event, PageDone):
                 self._committed += 1
                 if time.monotonic() - told < COALESCE_S:
@@ -85,19 +97,22 @@ class Adding:
             yield event
 
     def take(self, event: object, now: float) -> None:
-        """Take in an event of ingest."""
+        """Take in an event of ingest; those of several files come mixed."""
         match event:
             case FileStarted():
-                self._file, self._files, self._page, self._pages = event.position, event.files, 0, 0
-                self.title = os.path.basename(event.path)
+                self._files = event.files
+                self._running[event.path] = (0, 0)
             case PageDone():
-                self.title, self._page, self._pages = event.title, event.page, event.pages
+                if self._files == 1:
+                    self.title = event.title
+                self._running[event.path] = (event.page, event.pages)
                 self._began = self._began or (now, self.share, self._committed)
-            case FileDone() | FileSkipped():
-                self._page = self._pages = 1
-                self._last = event
-            case FileFailed():
-                self.failures.append(event)
+            case FileDone() | FileSkipped() | FileFailed() | FileStopped():
+                self._settled += self._running.pop(event.path, None) is not None
+                if isinstance(event, FileDone | FileSkipped):
+                    self._last = event
+                elif isinstance(event, FileFailed):
+                    self.failures.append(event)
             case Totals():
                 self._totals = event
                 self.title = self._whole if self._files > 1 else self.title
@@ -106,14 +121,17 @@ class Adding:
     def left(self) -> str:
         """What is lost to it if it ends now; empty for one file, which goes on by itself once it has begun."""
         if self._files > 1:
-            return f"{self._whole} ({self._file - 1:,} of {self._files:,} files)"
-        return self._whole if not self._pages else ""
+            return f"{self._whole} ({self._settled:,} of {self._files:,} files)"
+        return self._whole if not any(pages for _, pages in self._running.values()) else ""
 
     def detail(self, now: float) -> str:
         """Files, pages, speed and time left."""
-        told = [f"file {self._file:,} of {self._files:,}"] if self._files > 1 else []
-        if self._pages:
-            told.append(f"page {self._page:,} of {self._pages:,}")
+        told = [f"{self._settled:,} of {self._files:,} files"] if self._files > 1 else []
+        begun = [each for each in self._running.values() if each[1]]
+        if len(begun) == 1:
+            told.append(f"page {begun[0][0]:,} of {begun[0][1]:,}")
+        elif self._committed:
+            told.append(counted(self._committed, "page"))
         if self._began is not None and now - self._began[0] >= WORTH_TELLING_S:
             seconds, done = now - self._began[0], self.share - self._began[1]
             told.append(f"{(self._committed - self._began[2]) / seconds:.0f} a second")
@@ -132,5 +150,6 @@ class Adding:
         told = [f"{totals.added:,} added"] * bool(totals.added) + [f"{totals.already:,} there already"] * bool(
             totals.already
         )
+        told += [f"{totals.stopped:,} stopped elsewhere"] * bool(totals.stopped)
         told += [f"{totals.unsupported:,} of no readable kind"] * bool(totals.unsupported)
         return ", ".join(told) or "nothing was added"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -33,12 +34,14 @@ from nemo_docs.tui.messages import (
     ConversationChanged,
     CopyWanted,
     DocumentOpened,
+    LedgerOpened,
     LibraryChanged,
     LibraryShown,
     PathsDropped,
     QuestionAsked,
     QuestionEdited,
     ReadWanted,
+    RedoWanted,
     SelectionChanged,
     SharesCounted,
 )
@@ -55,11 +58,14 @@ from nemo_docs.tui.widgets.welcome import Welcome
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
+    from nemo_docs.library.records import Hit
     from nemo_docs.tui.clipboard import Copied
+    from nemo_docs.tui.screens.search import Sought
 
 NARROW, WIDE = "-narrow", "-wide"
 SCREEN_ACTIONS = frozenset(
-    {"cancel", "focus_library", "focus_conversation", "focus_source", "focus_prompt", "new_conversation"}
+    {"cancel", "focus_library", "focus_conversation", "focus_source", "focus_prompt"}
+    | {"new_conversation", "search_library"}
 )
 """Of those that work everywhere, the ones that are about the panes; the app carries out the others."""
 READING_SETTINGS = MODEL_SETTINGS | {"answer_tokens", "window"}
@@ -72,7 +78,9 @@ class MainScreen(Screen[None]):
     """Where people work."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        binding for binding in bindings_of(Pane.APP) if binding.action in SCREEN_ACTIONS
+        replace(binding, priority=binding.action == "search_library")  # before a key that edits the prompt
+        for binding in bindings_of(Pane.APP)
+        if binding.action in SCREEN_ACTIONS
     ]
     HORIZONTAL_BREAKPOINTS = [(0, NARROW), (THREE_PANES, WIDE)]  # noqa: RUF012  # as Textual declares it
     AUTO_FOCUS: ClassVar[str | None] = "Prompt"
@@ -87,6 +95,8 @@ class MainScreen(Screen[None]):
         self._settings = desk.configuration.settings
         self._warm_up: Job[None] | None = None
         self._is_prompt_empty = True
+        self._sought: Sought | None = None
+        """What was looked for last."""
         self._is_empty = False
         """Whether the library is known to hold nothing."""
 
@@ -219,6 +229,22 @@ class MainScreen(Screen[None]):
         self._want("source")
         self._source.open_document(message.handle, message.page)
 
+    def on_ledger_opened(self, message: LedgerOpened) -> None:
+        """Show what became of a document's pages, and then the one that is chosen there."""
+        if not self.is_current:  # the key was pressed twice
+            return
+        from nemo_docs.tui.screens.ledger import LedgerScreen
+
+        def chosen(page: int | None) -> None:
+            if page is not None:
+                self.post_message(DocumentOpened(message.document.handle, page))
+
+        self.app.push_screen(LedgerScreen(self.desk, message.document, self.post_message, message.only), chosen)
+
+    def on_redo_wanted(self, message: RedoWanted) -> None:
+        """Read pages again."""
+        self._jobs.redo(message.handle, message.title, message.pages, message.extractor)
+
     def on_citation_shown(self, message: CitationShown) -> None:
         """Light it; one that has only just come takes no room from a pane that is in use."""
         if message.is_chosen or ("source" in self._shown and not self._library.has_focus_within):
@@ -300,6 +326,24 @@ class MainScreen(Screen[None]):
     def action_focus_prompt(self) -> None:
         """Go to the prompt."""
         self._prompt.focus()
+
+    def action_search_library(self) -> None:
+        """Search in all documents, and show what is chosen there."""
+        if not self.is_current:  # the key was pressed twice
+            return
+        from nemo_docs.tui.screens.search import SearchScreen, Sought
+
+        self._sought = sought = self._sought or Sought()
+        languages = {document.handle: document.language for document in self._library.documents}
+
+        def chosen(hit: Hit | None) -> None:
+            if hit is not None:
+                self._want("source")
+                self._source.show_hit(hit, sought.words)
+                self._source.focus()
+
+        selected = self._library.selected
+        self.app.push_screen(SearchScreen(self.desk, sought, selected, languages, self.post_message), chosen)
 
     async def action_new_conversation(self) -> None:
         """Begin another conversation."""

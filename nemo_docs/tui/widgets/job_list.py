@@ -1,28 +1,33 @@
 """What is being added or read, with time left. It is there only while there is something to tell.
 
 Two ingests run at a time, since each has a process that reads files; others wait visibly. Reading through the model has
-rows of its own at the top. What is done goes away by itself, what failed stays until it is dismissed.
+rows of its own at the top. What is done goes away by itself, what failed stays until it is tried again or dismissed:
+what waits, is paused or failed stands in the library's queue, and is shown by the next start, too.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
 from nemo_docs.errors import SettingsError
+from nemo_docs.library.adding_queue import AddingQueue, FileState
 from nemo_docs.plain import printable
 from nemo_docs.tui.cells import counted
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
+from nemo_docs.tui.jobs.queued_files import Batch, batches, let_go, pause
+from nemo_docs.tui.jobs.redoing import Redoing
 from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import LibraryChanged
 from nemo_docs.tui.wanted import Wanted
+from nemo_docs.tui.widgets.adding_row import AddingRow
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
-from nemo_docs.tui.widgets.reading_row import ReadingRow
+from nemo_docs.tui.widgets.reading_row import Act, ReadingRow
 from nemo_docs.tui.widgets.reading_rows import ReadingRows
 
 MOST_INGESTS = 2
@@ -48,6 +53,7 @@ class JobList(VerticalScroll, can_focus=False):
         self.desk = desk
         self._reading = ReadingRows(desk)
         self._wanted = Wanted(desk.configuration.paths.state)
+        self._looking: Job[list[str] | Batch] | None = None
         self._keepings = 0
         self._is_leaving = False
 
@@ -56,22 +62,47 @@ class JobList(VerticalScroll, can_focus=False):
         yield self._reading
 
     def on_mount(self) -> None:
-        """Go on with what a process that has ended was asked to add."""
-        Job(self, "looking for what was to be added", lambda no: iter(self._wanted.take_over())).start()
+        """Go on with what a process that has ended was asked to add, and show what waits in the queue otherwise."""
+
+        def left(cancelled: Cancelled) -> Iterator[list[str] | Batch]:
+            drops = self._wanted.take_over()
+            yield from drops
+            yield from batches(self.desk.adding_queue(), [path for drop in drops for path in drop])
+
+        self._looking = Job(self, "looking for what was to be added", left).start()
 
     def on_job_event(self, message: JobEvent) -> None:
-        """Something was dropped before, and is not all there."""
+        """Something was to be added before, and is not all there."""
+        message.stop()
+        if message.job is not self._looking:
+            return
+        if isinstance(message.event, Batch):
+            self._take_batch(message.event)
+            return
         paths = [path for path in message.event if os.path.lexists(path)]  # type: ignore[attr-defined]  # our job's own
         if paths:
-            name = printable(os.path.basename(paths[0].rstrip(os.sep)))
-            self.notify(f"Going on with {name}, which was dropped before.", markup=False)
-            row = self._show(JobRow(Adding(self.desk, paths)))
-            row.wait()
-            self.call_after_refresh(self._start_next)
+            self._go_on(Adding(self.desk, paths), paths)
+
+    def _go_on(self, work: Adding, paths: Sequence[str]) -> None:
+        name = printable(os.path.basename(paths[0].rstrip(os.sep)))
+        others = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+        self.notify(f"Going on with {name}{others}, which was to be added before.", markup=False)
+        self._show(AddingRow(work)).wait()
+        self.call_after_refresh(self._start_next)
+
+    def _take_batch(self, batch: Batch) -> None:
+        work = Adding(self.desk, batch.paths, collections=batch.collections)
+        if batch.state is FileState.WAITING:
+            self._go_on(work, batch.paths)
+            return
+        work.failures.extend(batch.failures)
+        self._show(AddingRow(work, Stage.FAILED if batch.state is FileState.FAILED else Stage.PAUSED))
 
     def on_job_ended(self, message: JobEnded) -> None:
-        """Nothing to tell: what cannot be kept is added all the same."""
+        """What cannot be kept is added all the same; what cannot be changed is told."""
         message.stop()
+        if message.error:
+            self.notify(printable(f"{message.error.message} {message.error.hint}"), severity="error", markup=False)
 
     def leave(self) -> None:
         """The app is leaving: what is not added by now stays wanted."""
@@ -101,8 +132,14 @@ class JobList(VerticalScroll, can_focus=False):
         if self._is_adding(paths):
             self.notify("This is being added already.", markup=False)
         elif paths:
-            row = self._show(JobRow(Adding(self.desk, paths)))
+            row = self._show(AddingRow(Adding(self.desk, paths)))
             row.count(lambda cancelled: self.desk.count_files(paths, cancelled))
+
+    def redo(self, handle: str, title: str, pages: Sequence[int], extractor: str | None) -> None:
+        """Read pages of a document again."""
+        row = self._show(JobRow(Redoing(self.desk, handle, title, pages, extractor)))
+        row.wait()
+        self._start_next()
 
     def read(self, handles: Sequence[str], *, is_first: bool = True) -> None:
         """Read documents through the model, so that questions start at once: before all that wait, or behind them."""
@@ -179,7 +216,7 @@ class JobList(VerticalScroll, can_focus=False):
         self.app.push_screen(ConfirmScreen(question, yes="Add them", detail="\n".join(folders)), answered)
 
     def _start_next(self) -> None:
-        rows = [row for row in self.rows if isinstance(row.work, Adding)]
+        rows = [row for row in self.rows if isinstance(row.work, Adding | Redoing)]
         running = sum(row.stage is Stage.RUNNING for row in rows)
         for row in [row for row in rows if row.stage is Stage.WAITING][: max(0, MOST_INGESTS - running)]:
             row.run_work()
@@ -190,9 +227,34 @@ class JobList(VerticalScroll, can_focus=False):
         message.stop()
         row = message.row
         self.post_message(LibraryChanged(is_read=isinstance(row, ReadingRow)))
+        if isinstance(row, AddingRow) and row.stage in (Stage.PAUSED, Stage.STOPPED):
+            change, paths = pause if row.stage is Stage.PAUSED else let_go, row.work.paths
+            self._with_queue(lambda queue: change(queue, paths))
         self._start_next()
-        if row.stage is not Stage.FAILED:
+        if row.stage not in (Stage.FAILED, Stage.PAUSED):
             self.set_timer(FADE_S, row.dismiss)
+
+    def on_adding_row_changed(self, message: AddingRow.Changed) -> None:
+        """Go on with files, try them again, or let go of them."""
+        message.stop()
+        row = message.row
+        failed = [failure.path for failure in row.work.failures]
+        if message.act is Act.RESUME:
+            again = failed if failed and row.stage is Stage.FAILED else row.work.paths
+            self._show(AddingRow(Adding(self.desk, again, collections=row.work.collections))).wait()
+            self._start_next()
+        elif row.stage is Stage.FAILED:
+            self._with_queue(lambda queue: queue.forget(failed))
+        else:
+            self._with_queue(lambda queue: let_go(queue, row.work.paths))
+        row.dismiss()
+
+    def _with_queue(self, act: Callable[[AddingQueue], None]) -> None:
+        def change(cancelled: Cancelled) -> Iterator[None]:
+            act(self.desk.adding_queue())
+            yield from ()
+
+        Job(self, "the queue of files", change).start()
 
     async def on_job_row_dismissed(self, message: JobRow.Dismissed) -> None:
         """Take a row away, and the list with the last."""
@@ -210,7 +272,10 @@ class JobList(VerticalScroll, can_focus=False):
         def typed(password: str | None) -> None:
             if password:
                 row.forget(path)
-                self._show(JobRow(Adding(self.desk, [path], password)))
+                if isinstance(row.work, Redoing):
+                    self._show(JobRow(row.work.with_password(password)))
+                elif isinstance(row.work, Adding):
+                    self._show(AddingRow(Adding(self.desk, [path], password, row.work.collections)))
                 self._start_next()
 
         name = printable(os.path.basename(path))

@@ -21,6 +21,7 @@ from nemo_docs.plain import printable
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.cells import one_line
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
+from nemo_docs.tui.jobs.redoing import Redoing
 from nemo_docs.tui.jobs.work import Adding, Work
 from nemo_docs.tui.widgets.control import Control
 
@@ -206,9 +207,9 @@ class JobRow(Widget, can_focus=True):
             self.post_message(self.Counted(self, self._files))
             return
         self.error = message.error
-        if self.error or self.work.failures:
+        if self.error or (self.work.failures and self.stage is not Stage.PAUSED):
             self.stage = Stage.FAILED
-        elif self.stage is not Stage.STOPPED:
+        elif self.stage not in (Stage.STOPPED, Stage.PAUSED):
             self.stage = Stage.DONE
         self.draw()
         self.post_message(self.Over(self))
@@ -217,7 +218,9 @@ class JobRow(Widget, can_focus=True):
 
     @property
     def encrypted(self) -> str:
-        """The path of a file that waits for its password; empty if none does."""
+        """The path or title of a file that waits for its password; empty if none does."""
+        if isinstance(self.error, Encrypted) and isinstance(self.work, Redoing):
+            return self.work.document
         return next((each.path for each in self.work.failures if isinstance(each.error, Encrypted)), "")
 
     def action_give_password(self) -> None:
@@ -227,6 +230,8 @@ class JobRow(Widget, can_focus=True):
 
     def forget(self, path: str) -> None:
         """Tell no longer of a file that is tried again; a row with nothing left to tell goes."""
+        if isinstance(self.error, Encrypted):
+            self.error = None
         self.work.failures[:] = [each for each in self.work.failures if each.path != path]
         if self.error or self.work.failures:
             self.draw()
@@ -247,8 +252,11 @@ class JobRow(Widget, can_focus=True):
         self.query_one("#stop", Control).update(Content(self._stop_label()))
         pause = self.query_one("#pause", Control)
         pause.display = self.can_pause
-        pause.update(Content("pause" if self.is_active else "go on"))
+        pause.update(Content(self._pause_label()))
         self.query_one("#password").display = self.stage is Stage.FAILED and bool(self.encrypted)
+
+    def _pause_label(self) -> str:
+        return "pause" if self.is_active else "go on"
 
     def _stop_label(self) -> str:
         return "stop" if self.is_active else "dismiss"
@@ -264,7 +272,7 @@ class JobRow(Widget, can_focus=True):
             case Stage.PAUSED:
                 return "paused; what was read is kept"
             case Stage.STOPPED:
-                kept = "pages" if isinstance(self.work, Adding) else "tokens"
+                kept = "pages" if isinstance(self.work, Adding | Redoing) else "tokens"
                 return f"stopped; the {kept} that were read are kept"
             case Stage.DONE:
                 return printable(self.work.result())

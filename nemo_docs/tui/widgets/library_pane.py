@@ -23,8 +23,10 @@ from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.cells import counted, one_line
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
+from nemo_docs.tui.ledger import ALL, NO_TEXT
 from nemo_docs.tui.messages import (
     DocumentOpened,
+    LedgerOpened,
     LibraryChanged,
     LibraryShown,
     PathsDropped,
@@ -222,6 +224,11 @@ class LibraryPane(Widget):
         message.stop()
         self.post_message(DocumentOpened(message.handle))
 
+    def on_document_list_gaps_wanted(self, message: DocumentList.GapsWanted) -> None:
+        """Tell of pages without text by mouse."""
+        message.stop()
+        self.action_open_gaps()
+
     def _toggle(self, handles: Sequence[str]) -> None:
         """Select them all; if they are, none of them."""
         if all(handle in self._selected for handle in handles):
@@ -265,6 +272,18 @@ class LibraryPane(Widget):
         """Show its pages."""
         if document := self._document_here():
             self.post_message(DocumentOpened(document.handle))
+
+    def action_open_ledger(self) -> None:
+        """Show what became of each of its pages."""
+        self._open_ledger(ALL)
+
+    def action_open_gaps(self) -> None:
+        """Show those of its pages that hold no text."""
+        self._open_ledger(NO_TEXT)
+
+    def _open_ledger(self, only: str) -> None:
+        if document := self._document_here():
+            self.post_message(LedgerOpened(document, only))
 
     def _meant(self) -> tuple[str, ...]:
         """The document or collection at the cursor; where that is selected, all that are, in the library's order."""

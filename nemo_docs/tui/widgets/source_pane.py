@@ -2,7 +2,8 @@
 
 What is lit is a list of places over the pages of one document, walked with next and previous: the spans of a quote, or
 the matches of a search. A place is lit only on the very text that it was found in: where a page has been read anew
-since, the pane says so and shows the stored quote. Pages are loaded and searched in jobs; only the newest counts.
+since, the pane shows the text that was quoted, says so, and leads to the one of today; where the library no longer has
+it, the stored quote. Pages are loaded and searched in jobs; only the newest counts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from textual.widgets import Input, Static
 
 from nemo_docs.actions import Pane
 from nemo_docs.answering.events import Citation
-from nemo_docs.library.records import Document
+from nemo_docs.library.records import Document, Hit
 from nemo_docs.plain import printable
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.cells import one_line
@@ -63,6 +64,7 @@ class SourcePane(Widget):
         }
         & #source-place Control { padding: 0 1; }
         & #source-note { height: auto; max-height: 50%; color: $text-muted; padding: 1 2; }
+        & #source-turn { margin: 0 2 1 2; color: $primary; display: none; }
         & #source-search { height: 1; border: none; padding: 0; }
     }
     """
@@ -76,6 +78,8 @@ class SourcePane(Widget):
         self._places: list[Place] = []
         self._faint: list[Place] = []
         self._at = 0
+        self._is_now_wanted = False
+        """Whether a page that has changed is to be shown as it is now, not as it was quoted."""
         self._loading: Job[Leaf] | None = None
         self._searching: Job[list[Place]] | None = None
 
@@ -88,6 +92,7 @@ class SourcePane(Widget):
             yield Control("›", "next_page")
         yield PageBar()
         yield Static(EMPTY, id="source-note", markup=False)
+        yield Control("", "turn_back", can_focus=True, id="source-turn")
         yield PageView()
         yield PlainInput(id="source-search", placeholder="Find in this document", compact=True)
 
@@ -117,20 +122,35 @@ class SourcePane(Widget):
         self._faint = [place for each in others for place in _places(each)]
         self._open(citation.document, self._places[0].page if self._places else 1)
 
+    def show_hit(self, hit: Hit, query: str) -> None:
+        """Light a passage that a search of the library found."""
+        self._forget()
+        self._query = query
+        self._places = [Place(hit.page, hit.start, hit.end, hit.text_sha256)]
+        self._open(hit.document, hit.page)
+
     def _forget(self) -> None:
         if self._searching:
             self._searching.cancel()
         self._searching, self._citation, self._query = None, None, ""
         self._places, self._faint, self._at = [], [], 0
+        self._is_now_wanted = False
 
     def _open(self, handle: str, page: int) -> None:
         if self._loading:
             self._loading.cancel()
+        quoted = self._quoted_text(page)
 
         def leaf(cancelled: Cancelled) -> Iterator[Leaf]:
-            yield self.desk.leaf(handle, page)
+            yield self.desk.leaf(handle, page, quoted)
 
         self._loading = Job(self, "opening a page", leaf).start()
+
+    def _quoted_text(self, page: int) -> str:
+        """The hash of the text of a page that is to be shown as it was quoted; empty for the one of today."""
+        if self._citation is None or self._is_now_wanted:
+            return ""
+        return next((place.text_sha256 for place in self._places if place.page == page), "")
 
     # what jobs bring
 
@@ -183,8 +203,18 @@ class SourcePane(Widget):
         self._show_where()
         if text is not None:
             self.query_one(PageView).show_text(text.text, self._lights())
+        turn = self.query_one("#source-turn", Control)
+        turn.display = self._leaf.is_earlier or (self._is_now_wanted and self._is_changed(self._leaf))
+        turn.update(Content("▸ Show it as it was quoted" if self._is_now_wanted else "▸ Show it as it is now"))
+
+    def action_turn_back(self) -> None:
+        """Show a page that has changed as it is now, or as it was quoted."""
+        if self._leaf is not None and self._citation is not None:
+            self._is_now_wanted = not self._is_now_wanted
+            self._open(self._leaf.document.handle, self._leaf.number)
 
     def _show_parts(self, *, page: bool, note: str = EMPTY) -> None:
+        self.query_one("#source-turn").display = False
         label = self.query_one("#source-note", Static)
         label.update(Content(note))
         label.display = bool(note)
@@ -197,18 +227,24 @@ class SourcePane(Widget):
             if leaf.page is None:
                 return f"Page {leaf.number} has not been read yet."
             return f"Page {leaf.number} has no text: {printable(leaf.page.note) or 'nothing is written on it'}."
-        stale = [p for p in self._places if p.page == leaf.number and p.text_sha256 != leaf.text.sha256]
-        if stale and self._citation is not None:
+        if leaf.is_earlier:
+            return "This page has changed since it was quoted. Its text is shown as it was then."
+        if self._citation is not None and self._is_changed(leaf):
             quote = printable(self._citation.text, lines=True)
-            return f"This page has been read anew since it was quoted. The quote was:\n\n“{quote}”"
+            return f"This page has changed since it was quoted. The quote was:\n\n“{quote}”"
         return ""
+
+    def _is_changed(self, leaf: Leaf) -> bool:
+        """Whether something was found on this page in a text that it does not have."""
+        now = leaf.text.sha256 if leaf.text else ""
+        return any(place.page == leaf.number and place.text_sha256 != now for place in self._places)
 
     def _show_where(self) -> None:
         if (leaf := self._leaf) is None:
             return
         title = self.query_one("#source-title", Static)
         title.update(Content(one_line(leaf.document.title)))
-        where = f"page {leaf.number:,} of {leaf.document.pages:,}"
+        where = f"page {leaf.number:,}" + ("" if leaf.is_earlier else f" of {leaf.document.pages:,}")
         count = len(self._places)
         if self._citation is not None:
             part = f", part {self._at + 1} of {count}" if count > 1 else ""

@@ -19,7 +19,7 @@ from nemo_docs.library.events import FileDone, FileFailed, IngestEvent, PageDone
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.store import Library
 
-PAGES = 400
+PAGES = 2_000
 
 
 def long_file(folder: Path) -> Path:
