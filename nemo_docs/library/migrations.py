@@ -45,6 +45,18 @@ def m005_adding_queue(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m006_search(db: Database) -> None:
+    """An index by language, with what search needs to know of it; all passages are analysed anew."""
+    from nemo_docs.library import indexing
+
+    for statement in _M006:
+        db.execute(statement)
+    indexing.rebuild(db.conn)
+    for statement in _M006_END:
+        db.execute(statement)
+
+
 _M001 = (
     # One row: the last handle given, as a number. It outlives the documents, so no handle is given twice.
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
@@ -206,3 +218,58 @@ _M005 = (
     )""",
     "PRAGMA user_version = 5",
 )
+
+# A term stands in the index behind its passage's language, "en" and "house" as "enhouse": a language has frequencies of
+# its own, and eleven of them cost no more than one.
+_TERMS = "trim(replace(' ' || trim({0}.terms || ' ' || {0}.alternates), ' ', ' ' || {0}.language))"
+
+_M006 = (
+    "DROP TRIGGER passages_insert",
+    "DROP TRIGGER passages_delete",
+    "DROP TABLE passage_index",
+    "DROP INDEX passages_text",
+    "ALTER TABLE passages RENAME TO earlier_passages",
+    # The id holds the version in its upper bits (see indexing.py): what a document has is one range of the index.
+    """CREATE TABLE passages (
+        id INTEGER PRIMARY KEY,
+        version INTEGER NOT NULL REFERENCES versions(id),
+        text INTEGER NOT NULL REFERENCES texts(id),
+        ordinal INTEGER NOT NULL,
+        start INTEGER NOT NULL,
+        "end" INTEGER NOT NULL,
+        language TEXT NOT NULL,
+        terms TEXT NOT NULL,
+        alternates TEXT NOT NULL,
+        UNIQUE (version, ordinal)
+    )""",
+    "CREATE INDEX passages_text ON passages(text)",
+    f"CREATE VIEW passage_terms AS SELECT id, {_TERMS.format('passages')} AS terms FROM passages",
+    """CREATE VIRTUAL TABLE passage_index USING fts5 (
+        terms, content = 'passage_terms', content_rowid = 'id',
+        tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
+    )""",
+    "CREATE VIRTUAL TABLE index_terms USING fts5vocab (passage_index, row)",
+    "CREATE VIRTUAL TABLE index_instances USING fts5vocab (passage_index, instance)",
+    # What BM25 asks of a language: passages, and terms in all of them.
+    """CREATE TABLE index_sizes (
+        language TEXT PRIMARY KEY, passages INTEGER NOT NULL, terms INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    # Terms that so many passages hold that counting them takes long; as of when the index had `passages` of them.
+    "CREATE TABLE common_terms (term TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO counters VALUES ('passages counted', 0)",
+    f"""CREATE TRIGGER passages_insert AFTER INSERT ON passages BEGIN
+        INSERT INTO passage_index (rowid, terms) VALUES (new.id, {_TERMS.format("new")});
+        INSERT INTO index_sizes VALUES (
+            new.language, 1, length(new.terms) - length(replace(new.terms, ' ', '')) + (new.terms <> '')
+        ) ON CONFLICT (language) DO UPDATE SET passages = passages + 1, terms = terms + excluded.terms;
+    END""",
+    f"""CREATE TRIGGER passages_delete AFTER DELETE ON passages BEGIN
+        INSERT INTO passage_index (passage_index, rowid, terms) VALUES ('delete', old.id, {_TERMS.format("old")});
+        UPDATE index_sizes SET passages = passages - 1,
+            terms = terms - (length(old.terms) - length(replace(old.terms, ' ', '')) + (old.terms <> ''))
+        WHERE language = old.language;
+        DELETE FROM index_sizes WHERE language = old.language AND passages = 0;
+    END""",
+)
+
+_M006_END = ("DROP TABLE earlier_passages", "PRAGMA user_version = 6")

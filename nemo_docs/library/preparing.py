@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nemo_docs.library.clean import CleanText, OffsetMap
-from nemo_docs.library.indexing import indexed_passages
+from nemo_docs.library.indexing import IndexedPassage, indexed_passages
 from nemo_docs.library.ledger import new_page
 from nemo_docs.library.records import PageFlag, PageStatus
 from nemo_docs.library.versions import NewPage
@@ -59,5 +59,5 @@ def from_plain(plain: dict[str, Any], raw: str) -> NewPage:
         script=plain["script"],
         flags=tuple(PageFlag(flag) for flag in plain["flags"]),
         label=plain["label"],
-        passages=tuple((int(start), int(end), str(terms)) for start, end, terms in plain["passages"]),
+        passages=tuple(IndexedPassage(*each) for each in plain["passages"]),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nemo_docs.library.clean import CleanText
+from nemo_docs.library.indexing import IndexedPassage
 from nemo_docs.library.records import PageFlag, PageStatus, VersionStatus
 
 
@@ -56,7 +57,7 @@ class NewPage:
         script: The script of most of its letters; empty without letters.
         flags: What there is to know of it, in the order of PageFlag.
         label: What the document calls it, where that is not its number.
-        passages: Start, end and index terms of each; None where whoever stores it is to cut it.
+        passages: As the index takes them; None where whoever stores it is to cut it.
     """
 
     number: int
@@ -69,4 +70,4 @@ class NewPage:
     script: str = ""
     flags: tuple[PageFlag, ...] = ()
     label: str = ""
-    passages: tuple[tuple[int, int, str], ...] | None = None
+    passages: tuple[IndexedPassage, ...] | None = None
