@@ -150,6 +150,7 @@ def _next_page(messages: child.Messages, number: int, name: str, limits: Limits,
         extractor=clean_line(page["extractor"]),
         flags=tuple(PageFlag(flag) for flag in page["flags"]),
         label=clean_line(page["label"]),
+        order=tuple((int(start), int(end)) for start, end in page["order"]),
     )
     return RawPage(number, PageStatus.OK, found)
 
