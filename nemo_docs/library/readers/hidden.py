@@ -19,6 +19,8 @@ from typing import Any
 from nemo_docs.library.readers.content import actual_text
 
 _INVISIBLE = 3
+_OUTLINED = frozenset((1, 2, 5, 6))
+"""Render modes with a line around the letters, whose colour counts as well."""
 _SHOW = frozenset((b"Tj", b"TJ", b"'", b'"'))
 _MOVES = frozenset((b"Td", b"TD", b"Tm", b"T*", b"'", b'"'))
 _FILLS = frozenset((b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*"))
@@ -86,7 +88,7 @@ class PageWalk:
         if operator in _MOVES:
             self._moved = True
         if operator in _SHOW:
-            self._shown.add((self._mode == _INVISIBLE, self._colour))
+            self._shown.add((self._mode == _INVISIBLE, None if self._mode in _OUTLINED else self._colour))
             if self._moved and len(self._forms) == 1:
                 x, y = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
                 self._starts.append((round(x / 2), round(y / 2)))

@@ -21,6 +21,7 @@ from nemo_docs.library.records import PageFlag
 
 _HYPHENS = ("\x02", "\ufffe")
 """What PDFium puts in the place of a hyphen and the line break behind it."""
+_FILLED = frozenset((c.FPDF_TEXTRENDERMODE_FILL, c.FPDF_TEXTRENDERMODE_FILL_CLIP))
 _SMALLEST_POINTS = 1.5
 _CONTRAST = 24
 """Of 255: less between the lightest and the darkest dot of a character is not seen."""
@@ -143,9 +144,10 @@ def _owner(handle: Any) -> _Owner:
     if c.FPDFTextObj_GetFontSize(handle, size) and c.FPDFPageObj_GetMatrix(handle, matrix):
         points = abs(size.value) * abs(matrix.a * matrix.d - matrix.b * matrix.c) ** 0.5
     return _Owner(
-        invisible=mode == c.FPDF_TEXTRENDERMODE_INVISIBLE or (colour is not None and alpha.value == 0),
+        invisible=mode == c.FPDF_TEXTRENDERMODE_INVISIBLE
+        or (mode in _FILLED and colour is not None and not alpha.value),
         tiny=0 < points < _SMALLEST_POINTS,
-        colour=colour,
+        colour=colour if mode in _FILLED else None,
     )
 
 
