@@ -6,6 +6,7 @@ import io
 import unicodedata
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,7 @@ def test_an_order_is_always_all_of_the_text_once(words: list[tuple[int, int, str
 @given(st.text(alphabet="ab -\n­ﬁ", max_size=60), st.lists(st.integers(0, 60), max_size=5), st.randoms())
 def test_a_mended_order_maps_every_character_back(raw: str, cuts: list[int], chance: object) -> None:
     places = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})
-    order = list(zip(places, places[1:], strict=False))
+    order = list(pairwise(places))
     chance.shuffle(order)  # type: ignore[attr-defined]
     cleaned = clean(raw, order=order)
     for n, character in enumerate(cleaned.text):
@@ -236,5 +237,5 @@ def test_streams_that_swell_are_refused(make_pdf: MakePdf) -> None:
     start = pdf.index(b"<< /Length")
     bomb = pdf[:start] + content + pdf[pdf.index(b"endstream", start) + len(b"endstream") :]
     reader = PdfReader(io.BytesIO(bomb).getvalue(), password=None)
-    with pytest.raises(Exception, match="(?i)limit|output|memory"):
+    with pytest.raises(Exception, match=r"(?i)limit|output|memory"):
         reader.page(1)
