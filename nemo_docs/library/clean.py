@@ -11,6 +11,8 @@ The page text is the one string that is indexed, packed, shown and quoted, so it
   goes, unless the page spells the compound with a hyphen elsewhere (`deutsch-französisch`). Upper-case letter: the
   hyphen is the writer's (`Schwarz-Weiß`), only the line break goes. A hyphen before anything else stays as it is.
 
+Where the order of words was mended, the raw text stays as the extractor gave it and is read in stretches.
+
 Cleaning is idempotent, and every character of the result knows the raw character that it came from. The trade-off: a
 glyph without a Unicode value (a TeX minus that arrives as NUL) is dropped, not guessed; the ledger counts the losses
 and the raw output is kept.
@@ -22,8 +24,8 @@ import json
 import re
 import unicodedata
 import zlib
-from bisect import bisect_right
-from collections.abc import Container, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 _LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
@@ -50,7 +52,7 @@ _LONGEST_WORD = 64
 
 @dataclass(frozen=True, slots=True)
 class OffsetMap:
-    """A monotone map from offsets in the page text to offsets in the raw text.
+    """A map from offsets in the page text to offsets in the raw text; it ascends as long as no order was mended.
 
     Attributes:
         runs: Pairs (page text offset, raw offset); from one pair to the next both advance together.
@@ -94,15 +96,19 @@ _Marked = list[tuple[str, int]]
 """Characters, each with the raw offset that it came from."""
 
 
-def clean(raw: str, hidden: Iterable[tuple[int, int]] = ()) -> CleanText:
+def clean(raw: str, hidden: Iterable[tuple[int, int]] = (), order: Sequence[tuple[int, int]] = ()) -> CleanText:
     """Repair one page of raw text. Linear in its length, idempotent on its result.
 
     Args:
         raw: What the extractor says.
         hidden: Stretches (start, end) of it that cannot be seen on the page; only their white space is kept.
+        order: Stretches of it in the order in which they are to be read; together they are all of it. Where one does
+            not end its line, it is ended. Empty: as it stands.
     """
     unseen = {at for start, end in hidden for at in range(start, end) if not raw[at : at + 1].isspace()}
     visible, dropped = _visible(raw, unseen)
+    if order:
+        visible = _reordered(visible, order)
     joined = _join_words(_lines(_soft_hyphens(visible) if _SOFT_HYPHEN in raw else visible))
     return CleanText("".join(character for character, _ in joined), _runs([at for _, at in joined]), dropped)
 
@@ -142,6 +148,18 @@ def _visible(raw: str, unseen: Container[int]) -> tuple[_Marked, int]:
         return kept, dropped
     meaningful = [mark for i, mark in enumerate(kept) if mark[0] not in _CONTEXTUAL or _is_at_home(kept, i)]
     return meaningful, dropped + len(kept) - len(meaningful)
+
+
+def _reordered(marked: _Marked, order: Sequence[tuple[int, int]]) -> _Marked:
+    places = [at for _, at in marked]
+    result: _Marked = []
+    for start, end in order:
+        stretch = marked[bisect_left(places, start) : bisect_left(places, end)]
+        while stretch and stretch[-1][0] in " \n":
+            stretch.pop()
+        if stretch:
+            result += [*stretch, ("\n", stretch[-1][1])]
+    return result
 
 
 def _is_invisible(character: str) -> bool:

@@ -176,6 +176,7 @@ def _next_page(
         extractor=clean_line(page["extractor"]),
         flags=tuple(PageFlag(flag) for flag in page["flags"]),
         label=clean_line(page["label"]),
+        order=tuple((int(start), int(end)) for start, end in page["order"]),
     )
     return RawPage(number, PageStatus.OK, found, ready=preparing.from_plain(page["ready"], found.text))
 

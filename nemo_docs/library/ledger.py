@@ -26,12 +26,13 @@ def new_page(raw: RawPage, extractor: str, language: str) -> NewPage:
     if raw.status is not PageStatus.OK:
         return NewPage(raw.number, extractor, raw.status, raw.note, flags=(PageFlag(raw.status),))
     found = raw.found
-    text = clean(found.text, found.hidden)
+    text = clean(found.text, found.hidden, found.order)
     hidden = sum(end - start for start, end in found.hidden)
     flags = {*found.flags, *((PageFlag.HIDDEN,) if hidden else ())}
     if not text.text and PageFlag.SCAN not in flags:
         flags.add(PageFlag.EMPTY)
-    notes = [f"hidden text left out: {hidden} characters"] * bool(hidden)
+    left_out = f": {hidden} characters" if hidden else ""
+    notes = [f"hidden text left out{left_out}"] * (PageFlag.HIDDEN in flags)
     if not text.text:
         notes.append(_NO_TEXT if PageFlag.SCAN in flags else "no text layer")
     detected = detect(text.text)

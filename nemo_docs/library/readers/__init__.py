@@ -54,6 +54,8 @@ class RawText(NamedTuple):
         extractor: Name and version of what read this page, where that is not the reader's own.
         flags: What the reader knows of the page, of PageFlag.
         label: What the document calls the page, where that is not its number: "xii", a chapter's title.
+        order: Stretches of the text, (start, end), in the order in which they are to be read; together they are all of
+            it. Empty: as it stands.
     """
 
     text: str
@@ -61,6 +63,7 @@ class RawText(NamedTuple):
     extractor: str = ""
     flags: tuple[PageFlag, ...] = ()
     label: str = ""
+    order: tuple[tuple[int, int], ...] = ()
 
 
 class Reader(Protocol):

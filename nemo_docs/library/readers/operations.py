@@ -11,24 +11,20 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
 from pypdf.generic import (
     ArrayObject,
     ByteStringObject,
-    ContentStream,
     FloatObject,
     NameObject,
     NumberObject,
     read_object,
 )
 
-Operation = tuple[list[Any], bytes]
+Operation = tuple[Any, bytes]
 """Operands and operator."""
 
-_CONTENTS = NameObject("/Contents")
 _MOST_TOKENS = 1_000_000
 """Half of what pypdf allows a stream; it refuses more, and not we."""
 _END = rb"(?=[\s()<>\[\]{}/%]|\Z)"
@@ -52,31 +48,6 @@ _TOKEN = re.compile(
 )
 _FLOAT, _INTEGER, _HEX, _STRING, _OPEN, _CLOSE, _OPERATOR, _NAME, _NESTED, _AT_END = range(1, 11)
 _SIMPLE = frozenset((_FLOAT, _INTEGER, _NAME))
-
-
-@contextmanager
-def parsed(page: Any, reader: Any) -> Iterator[None]:
-    """While the block runs, a page's content stream is one that has been parsed here, if that can be.
-
-    Args:
-        page: A pypdf PageObject.
-        reader: The pypdf PdfReader that it comes from.
-    """
-    contents, content = None, None
-    found: list[Operation] | None = None
-    with suppress(Exception):  # pypdf meets the same trouble, and has its own way with it
-        contents = page.raw_get(_CONTENTS)
-        content = ContentStream(contents.get_object(), reader, "bytes")
-        found = operations(content.get_data())
-    if content is None or not found:
-        yield
-        return
-    content.operations = found
-    page[_CONTENTS] = content
-    try:
-        yield
-    finally:
-        page[_CONTENTS] = contents
 
 
 def operations(data: bytes) -> list[Operation] | None:

@@ -8,18 +8,37 @@ from __future__ import annotations
 
 import io
 import logging
+from contextlib import nullcontext
+from typing import NamedTuple
 
 import pypdf
 from pypdf.errors import FileNotDecryptedError
+from pypdf.generic import NameObject
 
 from nemo_docs.errors import Encrypted, Unreadable
 from nemo_docs.library.readers import RawText
-from nemo_docs.library.readers.hidden import HiddenText
-from nemo_docs.library.readers.operations import parsed
+from nemo_docs.library.readers.content import content_of, unmapped_as_nul
+from nemo_docs.library.readers.fonts import tell_what_fonts_say
+from nemo_docs.library.readers.hidden import PageWalk
+from nemo_docs.library.records import PageFlag
 
 _MEBIBYTE = 1 << 20
 _DECODED_BYTES = 32 * _MEBIBYTE
 """Of one stream: far above any page of text, and far below what was seen to need 10 GB."""
+
+
+class Reading(NamedTuple):
+    """A page, and what pypdf cannot be sure of.
+
+    Attributes:
+        raw: The page.
+        has_camouflage: Text may have the colour of what it stands on.
+        may_have_columns: Columns may have been read across.
+    """
+
+    raw: RawText
+    has_camouflage: bool
+    may_have_columns: bool
 
 
 class PypdfPages:
@@ -45,6 +64,7 @@ class PypdfPages:
             jbig2_maximum_output_length=0,
             jbig2dec_binary=None,
         )
+        self._fonts: set[int] = set()
         try:
             self._reader = pypdf.PdfReader(io.BytesIO(data), strict=False, root_object_recovery_limit=1_000)
             if self._reader.is_encrypted and not self._decrypt(password):
@@ -65,9 +85,34 @@ class PypdfPages:
 
     def page(self, number: int) -> RawText:
         """The text layer of one page, in the order of the page's content."""
+        return self.read(number).raw
+
+    def read(self, number: int, *, is_careful: bool = False) -> Reading:
+        """The same with what is doubtful about it.
+
+        Args:
+            number: Of the page, from 1.
+            is_careful: Glyphs that the file gives no letter come out as NUL, not as the letter that has their number.
+        """
         page = self._reader.pages[number - 1]
-        hidden = HiddenText(page)
-        with parsed(page, self._reader):
-            text = page.extract_text(visitor_operand_after=hidden.after_operator, visitor_text=hidden.take)
-        # the stretches tell places in the text only as long as together they are the text
-        return RawText(text, tuple(hidden.spans) if hidden.text == text else ())
+        tell_what_fonts_say(page, self._fonts)
+        walk = PageWalk(page)
+        content = content_of(page, self._reader)
+        text = ""
+        if content is not None:
+            before = page.raw_get("/Contents")
+            page[NameObject("/Contents")] = content
+            try:
+                with unmapped_as_nul(page, content) if is_careful else nullcontext():
+                    text = page.extract_text(
+                        visitor_operand_before=walk.before, visitor_operand_after=walk.after, visitor_text=walk.take
+                    )
+            finally:  # parsed content is large, and the page stays in memory
+                page[NameObject("/Contents")] = before
+        # the pieces tell places in the text only as long as together they are the text
+        is_whole = walk.is_mended or walk.text == text
+        raw = RawText(walk.text, walk.hidden()) if is_whole else RawText(text)
+        has_text = bool(text.strip())
+        if walk.is_scan or (walk.has_picture and not has_text):
+            raw = raw._replace(flags=(PageFlag.SCAN,))
+        return Reading(raw, has_camouflage=walk.is_doubtful, may_have_columns=walk.may_have_columns)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nemo_docs.library.languages import detect, detect_question
+from nemo_docs.library.languages import detect, detect_question, script
 from nemo_docs.library.samples import samples_folder
 from nemo_docs.settings import LANGUAGES
 
@@ -41,3 +41,23 @@ def test_detect_knows_japanese_beside_latin() -> None:
 )
 def test_the_script_decides_where_a_question_is_too_short(question: str, language: str) -> None:
     assert detect_question(question) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Der Mietvertrag, § 3.", "Latin"),
+        ("合同 ABC 第三条规定", "Han"),
+        ("ひらがなで書く", "Hiragana"),
+        ("カタカナー", "Katakana"),
+        ("계약서", "Hangul"),
+        ("العقد 2026", "Arabic"),
+        ("अनुबंध", "Devanagari"),
+        ("договор", "Cyrillic"),
+        ("ＡＢＣ", "Latin"),
+        ("2026 — § %", ""),
+        ("", ""),
+    ],
+)
+def test_the_script_is_that_of_most_letters(text: str, name: str) -> None:
+    assert script(text) == name
