@@ -69,13 +69,8 @@ def test_what_is_out_of_the_ordinary_is_left_to_pypdf(stream: bytes) -> None:
     assert operations(stream) is None
 
 
-_PIECES = st.sampled_from(
-    [
-        *rb"""1 -2.5 .5 +3 0. (a) (a\)b) <4a4B> <4> /N /A.b [ ] Tj TJ q re ' " << >> R BI true null ( ) < { --1 1.2.3""".split(),
-        b"%c\n",
-        b"\x00",
-    ]
-)
+_TOKENS = rb"""1 -2.5 .5 +3 0. (a) (a\)b) <4a4B> <4> /N /A.b [ ] Tj TJ q re ' " << >> R BI true null ( ) < { --1"""
+_PIECES = st.sampled_from([*_TOKENS.split(), b"%c\n", b"\x00"])
 
 
 @given(st.lists(st.tuples(_PIECES, st.sampled_from([b" ", b"\n", b"", b"\t"])), max_size=12))
