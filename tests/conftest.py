@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from nemo_docs import settings
+
+hypothesis_settings.register_profile("behaviour", deadline=None)  # how long a case takes is for benchmarks to say
+hypothesis_settings.load_profile("behaviour")
 
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several test processes at once: their threads would spin on each other
