@@ -91,6 +91,7 @@ def test_what_patterns_leave_alone_is_counted(nemo_docs: NemoDocs, tmp_path: Pat
     assert done.err == "Left alone in folders: 1 hidden, 2 excluded.\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 def test_a_watched_folder_is_added_with_what_comes_until_ctrl_c(nemo_docs: NemoDocs, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
