@@ -21,15 +21,20 @@ def tell(events: Iterable[IngestEvent], progress: Progress, as_json: bool) -> Ex
     0 if nothing failed; if nothing else came of it and the failures are of one kind, theirs; else 1.
     """
     codes: set[ExitCode] = set()
+    without_text = 0
     for event in events:
         if isinstance(event, FileFailed):
             codes.add(event.error.exit_code)
         elif isinstance(event, FileDone | FileSkipped):
             codes.add(ExitCode.DONE)
+        if isinstance(event, FileDone):
+            without_text += event.pages_without_text
         if as_json:
             _emit(event)
         else:
             _say(event, progress)
+    if without_text and not as_json:
+        _say_without_text(without_text, progress)
     return codes.pop() if len(codes) == 1 else ExitCode.FAILED
 
 
@@ -56,6 +61,16 @@ def _say(event: IngestEvent, progress: Progress) -> None:
             left += [f"{event.hidden} hidden"] * bool(event.hidden)
             if left:
                 progress.say(f"Left alone in folders: {', '.join(left)}.")
+
+
+def _say_without_text(pages: int, progress: Progress) -> None:
+    """What to do about pages that gave no text, once for all files."""
+    from nemo_docs.library.readers.tesseract import find, how_to_install
+
+    said = f"{pages} page{' has' if pages == 1 else 's have'} no text; `nemo-docs pages DOC` says which and why."
+    progress.say(
+        said if find() else f"{said} If {'it is a scan' if pages == 1 else 'they are scans'}: {how_to_install()}"
+    )
 
 
 def _emit(event: IngestEvent) -> None:

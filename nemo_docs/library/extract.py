@@ -52,7 +52,7 @@ def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None
             data = file.read(request["file_bytes"] + 1)
         reader = reader_class(data, password=request["password"])
     except (ReaderError, OSError, MemoryError, RecursionError) as error:
-        answer(failed={"kind": type(error).__name__, "reason": _reason(error)})
+        answer(failed={"kind": type(error).__name__, "reason": _reason(error), "hint": getattr(error, "hint", "")})
         return
     sha256 = hashlib.sha256(data).hexdigest()
     answer(opened={"pages": reader.pages, "extractor": reader.extractor, "sha256": sha256})

@@ -112,7 +112,7 @@ def _opening(messages: child.Messages, name: str, limits: Limits) -> Opened:
         raise Encrypted(f"{name} cannot be read: {failed['reason']}.", hint="Add it again with --password.")
     raise Unreadable(
         f"{name} cannot be read: {clean_line(failed['reason']).rstrip('.')}.",
-        hint="Open it in another program to see whether it is sound.",
+        hint=failed.get("hint") or "Open it in another program to see whether it is sound.",
     )
 
 

@@ -19,7 +19,8 @@ from nemo_docs.library.clean import clean, clean_line
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, IngestEvent, PageDone, Totals
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
 from nemo_docs.library.languages import UNKNOWN, detect
-from nemo_docs.library.readers import HEAD_BYTES, READERS, reader_name
+from nemo_docs.library.readers import HEAD_BYTES, PICTURES, READERS, reader_name
+from nemo_docs.library.readers.tesseract import find, how_to_install
 from nemo_docs.library.records import PageFlag, PageStatus, VersionStatus
 from nemo_docs.library.store import Library
 from nemo_docs.library.tags import collection_name
@@ -141,12 +142,13 @@ def _walk(folder: str, found: _Found) -> Iterator[None]:
         )
         found.failures.append(FileFailed(str(error.filename), unreadable))
 
+    suffixes = READERS.keys() if find() else READERS.keys() - PICTURES  # a folder of photographs is no list of errors
     for parent, folders, names in os.walk(folder, onerror=closed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.startswith("."):
                 found.hidden += 1
-            elif os.path.splitext(name)[1].lower() in READERS:
+            elif os.path.splitext(name)[1].lower() in suffixes:
                 found.files.append(os.path.join(parent, name))
             else:
                 found.unsupported += 1
@@ -264,7 +266,7 @@ def _finish(library: Library, version: Version, path: str, *, resumed_at: int, i
     if finished.pages_without_text == finished.pages:
         raise NoTextLayer(
             f"{version.title} has no text layer: no text on any of its pages ({finished.pages}).",
-            hint=f"It is kept as {version.handle}; make its text readable with an OCR program, then add that file.",
+            hint=f"It is kept as {version.handle}. {_scan_hint(version.handle)}",
         )
     return FileDone(
         path=path,
@@ -277,6 +279,12 @@ def _finish(library: Library, version: Version, path: str, *, resumed_at: int, i
         resumed_at=resumed_at,
         is_new_version=is_new_version,
     )
+
+
+def _scan_hint(handle: str) -> str:
+    if find():
+        return "OCR is off, or found no text in its pictures: see `nemo-docs config ocr`."
+    return f"{how_to_install()} Then run `nemo-docs pages {handle} --redo`."
 
 
 def _title(path: str) -> str:

@@ -49,6 +49,9 @@ READERS: dict[str, str] = {
 }
 """Suffix > "module:Class"."""
 
+PICTURES = frozenset(suffix for suffix, name in READERS.items() if name == _PICTURE)
+"""Suffixes of files that only OCR can read; without it they are left alone in folders."""
+
 HEAD_BYTES = 1024
 """How much of a file `reader_name` wants to see; PDF allows its mark anywhere in there."""
 

@@ -15,6 +15,7 @@ from pypdf.errors import FileNotDecryptedError
 from nemo_docs.errors import Encrypted, Unreadable
 from nemo_docs.library.readers import RawText
 from nemo_docs.library.readers.hidden import HiddenText
+from nemo_docs.library.readers.ocr import ScanReader
 
 _MEBIBYTE = 1 << 20
 _DECODED_BYTES = 32 * _MEBIBYTE
@@ -57,15 +58,17 @@ class PdfReader:
             raise Unreadable(f"it is not a sound PDF ({error or type(error).__name__})") from error
         if self.pages == 0:
             raise Unreadable("it is a PDF without pages")
+        self._scans = ScanReader(data, password)
 
     def _decrypt(self, password: str | None) -> bool:
         """Many PDFs are sealed with an empty password, to forbid printing; they open whatever password was given."""
         return any(self._reader.decrypt(attempt) for attempt in dict.fromkeys((password or "", "")))
 
     def page(self, number: int) -> RawText:
-        """The text layer of one page, in the order of the page's content."""
+        """The text layer of one page, in the order of the page's content; of a scan, what OCR reads."""
         page = self._reader.pages[number - 1]
         hidden = HiddenText(page)
         text = page.extract_text(visitor_operand_after=hidden.after_operator, visitor_text=hidden.take)
         # the stretches tell places in the text only as long as together they are the text
-        return RawText(text, tuple(hidden.spans) if hidden.text == text else ())
+        raw = RawText(text, tuple(hidden.spans) if hidden.text == text else ())
+        return raw if text.strip() else self._scans.page(number, raw)
