@@ -68,9 +68,7 @@ def _say_without_text(pages: int, progress: Progress) -> None:
     from nemo_docs.library.readers.tesseract import find, how_to_install
 
     said = f"{pages} page{' has' if pages == 1 else 's have'} no text; `nemo-docs pages DOC` says which and why."
-    progress.say(
-        said if find() else f"{said} If {'it is a scan' if pages == 1 else 'they are scans'}: {how_to_install()}"
-    )
+    progress.say(said if find() else f"{said} {how_to_install()}")
 
 
 def _emit(event: IngestEvent) -> None:

@@ -17,7 +17,7 @@ _MOST_PIXELS = 100_000_000
 _READ_PIXELS = 25_000_000
 _SMALL_WIDTH = 1_200
 """Pictures of the screen are this small, and read better at twice the size."""
-_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP")
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 
 
 class PictureReader:

@@ -66,7 +66,7 @@ class Tesseract:
         return self._run([*layout, *resolution, "-l", language], picture)
 
     def script_language(self, picture: bytes) -> str:
-        """The ISO 639-1 code of a language in whose script the picture seems written; "en" where that cannot be told."""
+        """The ISO 639-1 code of a language in whose script a picture seems written; "en" where that cannot be told."""
         if not self.has_scripts:
             return "en"
         try:
