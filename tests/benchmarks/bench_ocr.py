@@ -1,7 +1,7 @@
 """OCR against true text: news lines in eleven languages, set by typst, read as pictures through Tesseract.
 
 Recall counts words of the true text that the reading has, too (each as often as it stands there); in Chinese and
-Japanese, which have no spaces, pairs of characters. Languages are found by the product, as at ingest, so each figure is
+Japanese, which have no spaces, pairs of letters and digits. Languages are found by the product, as at ingest, so each figure is
 of the product and not of Tesseract told the language. The scans of the sample PDFs are read as well, to be looked at.
 
     python -m tests.benchmarks.bench_ocr [--lines 60] [--fonts FOLDER] [--languages en,de]
@@ -17,6 +17,7 @@ import io
 import json
 import os
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,7 +86,7 @@ def typeset(language: str, lines: Sequence[str], fonts: Path | None) -> bytes:
 def units(text: str, language: str) -> list[str]:
     """What is counted: words, or pairs of characters."""
     if language in ("zh", "ja"):
-        dense = "".join(text.split())
+        dense = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text)))
         return [dense[at : at + 2] for at in range(len(dense) - 1)]
     return [word for word in (each.strip(_PUNCTUATION) for each in text.split()) if word]
 

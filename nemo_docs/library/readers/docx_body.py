@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 from nemo_docs.library.readers.archive import attribute, child, children, local
 from nemo_docs.library.readers.docx_numbering import Label, Numbering
 from nemo_docs.library.readers.docx_styles import Styles, is_on
-from nemo_docs.library.readers.flow import Flow
+from nemo_docs.library.readers.flow import DEEPEST_ROW, Flow
 from nemo_docs.library.readers.numbers import raised, spelled
 
 _LEFT_OUT = frozenset((
@@ -89,10 +89,11 @@ class Body:
                 continue
             start = self._flow.mark()
             for position, cell in enumerate(_within(row, "tc")):
-                if position:
+                if position and self._tables <= DEEPEST_ROW:
                     self._flow.cell()
                 self._blocks(cell)
-            self._flow.row(start)
+            if self._tables <= DEEPEST_ROW:
+                self._flow.row(start)
         self._tables -= 1
         self._flow.block()
         self._was_item = False

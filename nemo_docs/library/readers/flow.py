@@ -20,11 +20,15 @@ from nemo_docs.library.readers.text import cut_pages
 CELL_SEPARATOR = " | "
 """Stands between the cells of a row."""
 
+DEEPEST_ROW = 8
+"""Rows within rows within rows deeper than this are blocks: each level looks at all that is in it."""
+
 _LONGEST_LINE = 500
 """A longer row whose cells hold several blocks is layout, not data: its cells become blocks."""
 _LONGEST_SHEET = 9_000
 """No printed page holds more characters; a longer stretch between page breaks is cut."""
 _LONGEST_LABEL = 120
+_FEW_TOKENS = 8
 _EAST_ASIAN = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 _WRAPPED = re.compile(rf"(?<=[{_EAST_ASIAN}])[ \t]*[\n\r][ \t\n\r\f]*(?=[{_EAST_ASIAN}])")
 _SPACES = re.compile(r"[ \t\n\r\f]+")
@@ -133,9 +137,9 @@ class Flow:
         self._tokens[start:] = [*pages[:1], _Token(_Kind.LINE), *tokens, _Token(_Kind.LINE)]
 
     def rewrite(self, start: int, change: Callable[[str], str]) -> None:
-        """Change the words that came since `start`, if there is nothing but words."""
-        tokens = self._tokens[start:]
-        if tokens and all(token.kind in (_Kind.TEXT, _Kind.VERBATIM) for token in tokens):
+        """Change the few words that came since `start`, if there is nothing but words."""
+        tokens = self._tokens[start : start + _FEW_TOKENS + 1]
+        if 0 < len(tokens) <= _FEW_TOKENS and all(token.kind in (_Kind.TEXT, _Kind.VERBATIM) for token in tokens):
             said = "".join(token.text for token in tokens)
             if (changed := change(said)) != said:
                 self._tokens[start:] = [_Token(_Kind.TEXT, changed, tokens[0].is_hidden)]

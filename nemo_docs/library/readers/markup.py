@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from nemo_docs.library.readers.flow import Flow
+from nemo_docs.library.readers.flow import DEEPEST_ROW, Flow
 from nemo_docs.library.readers.numbers import raised, spelled
 from nemo_docs.library.readers.unseen import Unseen
 
@@ -34,6 +34,8 @@ _LINES = frozenset((
 ))  # fmt: skip
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 _NOTE_MARK = re.compile(r"[0-9]{1,4}|[a-z]{1,4}")
+_DEEPEST_WORD = 8
+"""So many elements are between a picture and its line at most."""
 _BULLETS = ("•", "◦", "▪")
 
 
@@ -64,6 +66,7 @@ class _Writer:
         self._open: list[_Open] = []
         self._lists: list[_List] = []
         self._readings: list[str] = []
+        self._rows = 0
 
     def write(self, root: LexborNode) -> None:
         """Walk the tree below a node, and the node itself."""
@@ -117,10 +120,12 @@ class _Writer:
             self._lists.append(_list(tag, node))
         elif tag == "li":
             flow.marker(self._item(node))
+        elif tag == "tr":
+            self._rows += 1
         elif tag in ("td", "th") and self._open:
             row = self._open[-1]
             row.cells += 1
-            if row.cells > 1:
+            if row.cells > 1 and self._rows <= DEEPEST_ROW:
                 flow.cell()
         elif tag == "q":
             flow.text("“")
@@ -135,7 +140,9 @@ class _Writer:
         elif tag in ("ul", "ol", "menu"):
             self._lists.pop()
         elif tag == "tr":
-            flow.row(opened.start)
+            if self._rows <= DEEPEST_ROW:
+                flow.row(opened.start)
+            self._rows -= 1
         elif tag == "sup":
             flow.rewrite(opened.start, _note_mark if _has_link(node) else raised)
         elif tag == "rt":
@@ -205,7 +212,9 @@ def _note_mark(said: str) -> str:
 def _is_among_words(node: LexborNode) -> bool:
     """Whether text stands beside a node on its line."""
     at: LexborNode | None = node
-    while at is not None and (at is node or not (at.tag in _BLOCKS or at.tag in _LINES or at.tag in ("td", "th"))):
+    for _ in range(_DEEPEST_WORD):
+        if at is None or (at is not node and (at.tag in _BLOCKS or at.tag in _LINES or at.tag in ("td", "th"))):
+            return False
         for neighbour in (at.prev, at.next):
             if neighbour is not None and neighbour.is_text_node and (neighbour.text_content or "").strip():
                 return True

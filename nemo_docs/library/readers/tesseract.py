@@ -24,6 +24,9 @@ LANGUAGES = {
 
 _SCRIPTS = {"Arabic": "ar", "Devanagari": "hi", "Han": "zh", "Hangul": "ko", "Japanese": "ja", "Korean": "ko"}
 """Script, as its detection names it > a language that is written in it; all others are read as English first."""
+_LOSES_LINES = ("kor",)
+"""Read as one column as well: the search for columns lost a quarter of a Korean page (recall .65 beside .91)."""
+_MORE_LETTERS = 1.1
 _LIST_S = 10.0
 _READ_S = 50.0
 """For one picture; under the limit of a page, so that a slow one is told by its reason."""
@@ -61,9 +64,12 @@ class Tesseract:
         Raises:
             ReaderError: If it takes too long, or the program fails.
         """
-        layout = ["--psm", "1" if self.has_scripts else "3"]
         resolution = ["--dpi", str(dots_per_inch)] if dots_per_inch else []
-        return self._run([*layout, *resolution, "-l", language], picture)
+        text = self._run(["--psm", "1" if self.has_scripts else "3", *resolution, "-l", language], picture)
+        if language not in _LOSES_LINES:
+            return text
+        column = self._run(["--psm", "4", *resolution, "-l", language], picture)
+        return column if _letters(column) > _MORE_LETTERS * _letters(text) else text
 
     def script_language(self, picture: bytes) -> str:
         """The ISO 639-1 code of a language in whose script a picture seems written; "en" where that cannot be told."""
@@ -94,6 +100,10 @@ class Tesseract:
             said = done.stderr.decode(errors="replace").strip().splitlines()
             raise ReaderError(f"OCR failed ({said[-1] if said else f'code {done.returncode}'})")
         return done.stdout.decode(errors="replace").replace("\f", "")
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
 
 
 def find() -> str:
