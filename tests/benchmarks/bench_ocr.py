@@ -1,8 +1,9 @@
 """OCR against true text: news lines in eleven languages, set by typst, read as pictures through Tesseract.
 
 Recall counts words of the true text that the reading has, too (each as often as it stands there); in Chinese and
-Japanese, which have no spaces, pairs of letters and digits. Languages are found by the product, as at ingest, so each figure is
-of the product and not of Tesseract told the language. The scans of the sample PDFs are read as well, to be looked at.
+Japanese, which have no spaces, pairs of letters and digits. Languages are found by the product, as at ingest, so each
+figure is of the product and not of Tesseract told the language. The scans of the sample PDFs are read as well, to be
+looked at.
 
     python -m tests.benchmarks.bench_ocr [--lines 60] [--fonts FOLDER] [--languages en,de]
 

@@ -30,11 +30,9 @@ class Unseen:
     def starts_at(self, node: LexborNode) -> bool:
         """Whether an element hides what is in it."""
         attributes = node.attributes
-        if not attributes:
-            return False
-        if "hidden" in attributes and (attributes["hidden"] or "").lower() != "until-found":
-            return True
         if node.tag == "dialog" and "open" not in attributes:
+            return True
+        if "hidden" in attributes and (attributes["hidden"] or "").lower() != "until-found":
             return True
         color = attributes.get("color") if node.tag == "font" else None
         style = attributes.get("style")
