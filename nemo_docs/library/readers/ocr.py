@@ -10,8 +10,8 @@ from __future__ import annotations
 import pypdfium2
 
 from nemo_docs.errors import ReaderError
-from nemo_docs.library.languages import UNKNOWN, detect
 from nemo_docs.library.readers import RawText
+from nemo_docs.library.readers.function_words import language_of
 from nemo_docs.library.readers.tesseract import LANGUAGES, Tesseract, find, how_to_install, installed
 from nemo_docs.library.records import PageFlag
 from nemo_docs.settings import load
@@ -26,7 +26,6 @@ _POINTS_PER_INCH = 72
 _LOOK_SCALE = 0.5
 _BLANK_SPAN = 8
 """Levels of grey between a blank page's lightest and darkest dot, for scanners' noise."""
-_FEW_LETTERS = 40
 
 
 class Recogniser:
@@ -66,12 +65,12 @@ class Recogniser:
             return self._raw(self._program.read(picture, self._fixed, dots_per_inch=dots_per_inch), self._fixed)
         first = self._last or self._available(LANGUAGES[self._program.script_language(picture)])
         text = self._program.read(picture, first, dots_per_inch=dots_per_inch)
-        language = self._available(LANGUAGES.get(_language(text), first))
+        language = self._available(LANGUAGES.get(language_of(text), first))
         if language != first:
             again = self._program.read(picture, language, dots_per_inch=dots_per_inch)
-            if LANGUAGES.get(_language(again)) == language:
+            if LANGUAGES.get(language_of(again)) == language:
                 text, first = again, language
-        if _language(text) != UNKNOWN:
+        if language_of(text):
             self._last = first
         return self._raw(text, first)
 
@@ -170,8 +169,3 @@ def graymap(bitmap: pypdfium2.PdfBitmap) -> bytes:
     rows, stride, width = memoryview(bitmap.buffer), bitmap.stride, bitmap.width
     pixels = b"".join(rows[at * stride : at * stride + width] for at in range(bitmap.height))
     return b"P5 %d %d 255\n" % (width, bitmap.height) + pixels
-
-
-def _language(text: str) -> str:
-    """The language of a text with enough letters to tell."""
-    return detect(text) if sum(map(str.isalpha, text)) >= _FEW_LETTERS else UNKNOWN

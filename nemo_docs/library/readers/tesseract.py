@@ -111,12 +111,14 @@ def find() -> str:
     return shutil.which("tesseract") or next(filter(os.path.exists, _PLACES.get(sys.platform, ())), "")
 
 
-@cache
 def installed() -> Tesseract | None:
     """The program, asked for its version and languages; None where there is none that works with any language."""
     program = find()
-    if not program:
-        return None
+    return _asked(program) if program else None
+
+
+@cache
+def _asked(program: str) -> Tesseract | None:
     try:
         version = _said(program, "--version").split()[1].lstrip("v")
         languages = _said(program, "--list-langs").splitlines()[1:]

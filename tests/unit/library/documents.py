@@ -60,7 +60,7 @@ def table(*rows: tuple[str, ...]) -> str:
 def book(files: Mapping[str, str], *, contents: Mapping[str, str] | None = None, **more: str | bytes) -> bytes:
     """An EPUB of XHTML files in their order, with a table of contents of EPUB 3."""
     links = "".join(f'<li><a href="{name}">{title}</a></li>' for name, title in (contents or {}).items())
-    nav = f'<html xmlns:epub="http://www.idpf.org/2007/ops"><body><nav epub:type="toc"><ol>{links}</ol></nav></body></html>'
+    nav = f'<html><body><nav epub:type="toc"><ol>{links}</ol></nav></body></html>'
     items = "".join(f'<item id="i{at}" href="{name}"/>' for at, name in enumerate(files))
     order = "".join(f'<itemref idref="i{at}"/>' for at in range(len(files)))
     opf = (

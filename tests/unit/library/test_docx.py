@@ -90,7 +90,10 @@ def test_notes_and_comments_stand_at_the_foot_of_their_page() -> None:
     footnotes = f'<w:footnote w:id="5">{paragraph("Siehe Anlage.")}</w:footnote>'
     comments = f'<w:comment w:id="0" w:author="Anna">{paragraph("Wirklich?")}</w:comment>'
     first = paragraph(
-        run("Satz"), '<w:r><w:footnoteReference w:id="5"/></w:r>', run(" eins."), '<w:r><w:commentReference w:id="0"/></w:r>'
+        run("Satz"),
+        '<w:r><w:footnoteReference w:id="5"/></w:r>',
+        run(" eins."),
+        '<w:r><w:commentReference w:id="0"/></w:r>',
     )
     body = first + paragraph('<w:r><w:br w:type="page"/></w:r>', run("Seite zwei."))
     assert shown(word(body, footnotes=footnotes, comments=comments)) == [
@@ -160,6 +163,7 @@ def test_small_things_of_runs() -> None:
         (word(" " * (20 << 20)), "more than any document's"),
         (word("<w:p>"), "not sound XML"),
     ],
+    ids=["sealed", "old", "empty", "entities", "deep", "bomb", "damaged"],
 )
 def test_what_is_no_plain_document_is_refused_by_its_reason(data: bytes, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):

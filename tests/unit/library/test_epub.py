@@ -37,7 +37,8 @@ def test_a_book_is_read_in_its_own_order_and_named_after_its_chapters() -> None:
 def test_a_book_of_the_older_kind_has_its_titles_too() -> None:
     ncx = (
         '<!DOCTYPE ncx PUBLIC "-//NISO//DTD ncx 2005-1//EN" "http://www.daisy.org/z3986/2005/ncx-2005-1.dtd"><ncx>'
-        "<navMap><navPoint><navLabel><text>Teil\n 1</text></navLabel><content src='text/a%20b.xhtml#x'/></navPoint></navMap></ncx>"
+        "<navMap><navPoint><navLabel><text>Teil\n 1</text></navLabel>"
+        "<content src='text/a%20b.xhtml#x'/></navPoint></navMap></ncx>"
     )
     opf = (
         '<package><manifest><item id="a" href="text/a%20b.xhtml"/><item id="toc" href="toc.ncx"/></manifest>'

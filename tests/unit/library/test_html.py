@@ -161,7 +161,8 @@ def test_a_page_without_text_is_refused(html: bytes) -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        "<div>", "<table><tr><td>", "<b><i>", "<ul><li>", "<sup>", "<ruby><rt>", "<p hidden>", "<![CDATA[", "<a ", "<!--",
+        "<div>", "<table><tr><td>", "<b><i>", "<ul><li>", "<sup>", "<ruby><rt>", "<p hidden>", "<![CDATA[", "<a ",
+        "<!--",
     ],
 )  # fmt: skip
 def test_depth_and_things_left_open_cost_little(part: str) -> None:
