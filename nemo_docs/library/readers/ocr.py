@@ -87,13 +87,18 @@ class OcrPages:
     extractor = "tesseract"
     """Name, for the ledger; each page says version and language."""
 
-    def __init__(self, data: bytes, *, password: str | None, languages: str = AUTO) -> None:
+    def __init__(self, data: bytes, *, password: str | None, languages: str = "") -> None:
         """Open a PDF.
+
+        Args:
+            data: The file.
+            password: For an encrypted file.
+            languages: What Tesseract calls them, joined by "+"; AUTO to find them by reading; empty for the settings'.
 
         Raises:
             ReaderError: If Tesseract is not installed, or lacks a language that was asked for.
         """
-        self._recogniser = Recogniser(languages)
+        self._recogniser = Recogniser(languages or load().settings.ocr_languages)
         self._file = pypdfium2.PdfDocument(data, password=password)
 
     def page(self, number: int) -> RawText:
@@ -134,23 +139,25 @@ class ScanReader:
         """
         if raw.text.strip() or find() == "":
             return raw
-        if self._pages is None:
-            languages = configured_languages()
-            if languages is None or installed() is None:
-                return raw
-            self._pages = OcrPages(self._data, password=self._password, languages=languages)
-        found = self._pages.page(number)
+        if configured_languages() is None or installed() is None:
+            return raw
+        try:
+            if self._pages is None:
+                self._pages = OcrPages(self._data, password=self._password)
+            found = self._pages.page(number)
+        except pypdfium2.PdfiumError:  # a page that cannot be drawn has no text to be seen
+            return raw
         return found._replace(label=raw.label) if found.text.strip() else raw
 
 
-def ocr_page(data: bytes, number: int, *, password: str | None = None, languages: str = AUTO) -> RawText:
+def ocr_page(data: bytes, number: int, *, password: str | None = None, languages: str = "") -> RawText:
     """The text of one page of a PDF, as it looks.
 
     Args:
         data: The file.
         number: From 1.
         password: For an encrypted file.
-        languages: What Tesseract calls them, joined by "+"; AUTO to find them by reading.
+        languages: What Tesseract calls them, joined by "+"; AUTO to find them by reading; empty for the settings'.
 
     Raises:
         ReaderError: If Tesseract is not installed, lacks a language, takes too long, or fails.
