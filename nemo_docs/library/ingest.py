@@ -284,7 +284,7 @@ def _finish(library: Library, version: Version, path: str, *, resumed_at: int, i
 def _scan_hint(handle: str) -> str:
     if find():
         return "OCR is off, or found no text in its pictures: see `nemo-docs config ocr`."
-    return f"{how_to_install()} Then run `nemo-docs pages {handle} --redo`."
+    return f"{how_to_install()} Then run `nemo-docs pages {handle} --redo all --with ocr`."
 
 
 def _title(path: str) -> str:

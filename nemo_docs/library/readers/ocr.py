@@ -166,13 +166,16 @@ def ocr_page(data: bytes, number: int, *, password: str | None = None, languages
 
 
 def _is_blank(page: pypdfium2.PdfPage) -> bool:
-    look = page.render(scale=_LOOK_SCALE, grayscale=True)
-    shades = set(bytes(look.buffer))
+    shades = set(_pixels(page.render(scale=_LOOK_SCALE, grayscale=True)))
     return max(shades) - min(shades) <= _BLANK_SPAN
 
 
 def graymap(bitmap: pypdfium2.PdfBitmap) -> bytes:
     """A bitmap in grey as a portable graymap, which every program reads and no decoder can be fooled with."""
-    rows, stride, width = memoryview(bitmap.buffer), bitmap.stride, bitmap.width
-    pixels = b"".join(rows[at * stride : at * stride + width] for at in range(bitmap.height))
-    return b"P5 %d %d 255\n" % (width, bitmap.height) + pixels
+    return b"P5 %d %d 255\n" % (bitmap.width, bitmap.height) + _pixels(bitmap)
+
+
+def _pixels(bitmap: pypdfium2.PdfBitmap) -> bytes:
+    """One byte each, row by row, without what fills rows up in memory."""
+    rows, stride = memoryview(bitmap.buffer), bitmap.stride
+    return b"".join(rows[at * stride : at * stride + bitmap.width] for at in range(bitmap.height))
