@@ -107,12 +107,12 @@ def _opening(messages: child.Messages, name: str, limits: Limits) -> Opened:
         raise Unreadable(f"{name} cannot be read: it took longer than {limits.open_s:g} seconds to open.")
     if "opened" in message:
         return Opened(**message["opened"])
-    failed = message.get("failed", {"kind": "", "reason": "the reader died when it opened it"})
+    failed = message.get("failed", {"kind": "", "reason": "the reader died when it opened it", "hint": ""})
     if failed["kind"] == Encrypted.__name__:
         raise Encrypted(f"{name} cannot be read: {failed['reason']}.", hint="Add it again with --password.")
     raise Unreadable(
         f"{name} cannot be read: {clean_line(failed['reason']).rstrip('.')}.",
-        hint=failed.get("hint") or "Open it in another program to see whether it is sound.",
+        hint=clean_line(failed["hint"]) or "Open it in another program to see whether it is sound.",
     )
 
 
