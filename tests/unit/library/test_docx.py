@@ -186,7 +186,7 @@ BLOCKS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(BLOCKS, min_size=1, max_size=12))
 def test_every_visible_word_is_there_in_order(blocks: list[str]) -> None:
     import re

@@ -183,7 +183,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(TREES)
 def test_every_visible_word_is_there_in_order(html: str) -> None:
     from html.parser import HTMLParser
