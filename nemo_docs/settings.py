@@ -136,6 +136,14 @@ class Settings:
     folder_limit: int = _setting(
         50, Number(1, 1_000_000, whole=True), "Files in a dropped folder above which the app asks before adding them."
     )
+    ocr: str = _setting(
+        "auto", Choice(("auto", "off")), "Whether pages without text are read by Tesseract, where it is installed."
+    )
+    ocr_languages: str = _setting(
+        "auto",
+        Word("auto or names like deu+eng", r"auto|[A-Za-z_/]{3,30}(\+[A-Za-z_/]{3,30}){0,9}"),
+        "Languages of scans, as Tesseract calls them; auto finds them by reading.",
+    )
     models_folder: str = _setting(
         "",
         Word("the path of a folder, or empty", r"[^\x00-\x1f\x7f]*"),

@@ -39,15 +39,20 @@ def tell(events: Iterable[IngestEvent], progress: Progress, as_json: bool) -> Ex
     """
     codes: set[ExitCode] = set()
     pace = _Pace()
+    without_text = 0
     for event in events:
         if isinstance(event, FileFailed):
             codes.add(event.error.exit_code)
         elif isinstance(event, FileDone | FileSkipped):
             codes.add(ExitCode.DONE)
+        if isinstance(event, FileDone):
+            without_text += event.pages_without_text
         if as_json:
             _emit(event)
         else:
             _say(event, pace, progress)
+    if without_text and not as_json:
+        _say_without_text(without_text, progress)
     return codes.pop() if len(codes) == 1 else ExitCode.FAILED if codes else ExitCode.DONE
 
 
@@ -158,6 +163,14 @@ def _say(event: IngestEvent, pace: _Pace, progress: Progress) -> None:
                       (event.excluded, "excluded"), (event.linked, "links to folders"))  # fmt: skip
             if left := [f"{count} {what}" for count, what in counts if count]:
                 progress.say(f"Left alone in folders: {', '.join(left)}.")
+
+
+def _say_without_text(pages: int, progress: Progress) -> None:
+    """What to do about pages that gave no text, once for all files."""
+    from nemo_docs.library.readers.tesseract import find, how_to_install
+
+    said = f"{pages} page{' has' if pages == 1 else 's have'} no text; `nemo-docs pages DOC` says which and why."
+    progress.say(said if find() else f"{said} {how_to_install()}")
 
 
 def _emit(event: IngestEvent) -> None:

@@ -28,7 +28,7 @@ from nemo_docs.engine.memory_plan import Device
 from nemo_docs.errors import DoesNotFit, NemoDocsError
 from nemo_docs.paths import Paths
 from nemo_docs.plain import size
-from nemo_docs.settings import Configuration, load
+from nemo_docs.settings import Configuration, Settings, load
 
 if TYPE_CHECKING:
     from nemo_docs.engine.process.wire import Status as EngineStatus
@@ -97,6 +97,7 @@ def check_all(options: Mapping[str, object] | None = None) -> Iterator[Check]:
     yield _modes(configuration.paths)
     yield _library(configuration.paths.library)
     yield _queue(configuration.paths.library)
+    yield _ocr(configuration.settings)
     yield _store(configuration)
     yield from _models(configuration)
     engine, status = _engine(configuration)
@@ -154,6 +155,23 @@ def _modes(paths: Paths) -> Check:
         command = shlex.join(["chmod", "go-rwx", *map(str, open_to_others)])
         return Check("privacy", Status.WARNING, f"others may read {listed}", command)
     return Check("privacy", Status.OK, "files and folders are readable by their owner alone")
+
+
+def _ocr(settings: Settings) -> Check:
+    """Whether text in pictures can be read; a library without scans needs none of it."""
+    from nemo_docs.library.readers.tesseract import LANGUAGES, how_to_install, installed
+
+    found = installed()
+    if found is None:
+        return Check("ocr", Status.OK, "none; pages that are pictures have no text", how_to_install())
+    here = [code for code, name in LANGUAGES.items() if name in found.languages]
+    others = sorted(set(found.languages) - set(LANGUAGES.values()))
+    missing = [code for code in LANGUAGES if code not in here]
+    detail = f"tesseract {found.version} reads {', '.join([*here, *others])}"
+    hint = "" if len(missing) < len(LANGUAGES) else how_to_install()
+    facts = {"version": found.version, "languages": list(found.languages), "missing": missing}
+    state = "; switched off by the setting ocr" if settings.ocr == "off" else ""
+    return Check("ocr", Status.OK, detail + state, hint, facts)
 
 
 def _library(path: Path) -> Check:

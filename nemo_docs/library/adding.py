@@ -30,6 +30,7 @@ from nemo_docs.library.events import (
     PageDone,
 )
 from nemo_docs.library.extraction import Opened, RawPage
+from nemo_docs.library.readers import tesseract
 from nemo_docs.library.records import VersionStatus
 from nemo_docs.library.store import Library
 from nemo_docs.library.versions import NewPage, Version
@@ -298,7 +299,7 @@ class Adding:
         if finished.pages_without_text == finished.pages:
             raise NoTextLayer(
                 f"{finished.title} has no text layer: no text on any of its pages ({finished.pages}).",
-                hint=f"It is kept as {finished.handle}; make its text readable with an OCR program and add that.",
+                hint=f"It is kept as {finished.handle}. {_scan_hint(finished.handle)}",
             )
         return FileDone(
             path=file.path,
@@ -311,3 +312,9 @@ class Adding:
             resumed_at=file.resumed_at,
             is_new_version=file.is_new_version,
         )
+
+
+def _scan_hint(handle: str) -> str:
+    if tesseract.find():
+        return "OCR is off, or found no text in its pictures: see `nemo-docs config ocr`."
+    return f"{tesseract.how_to_install()} Then run `nemo-docs pages {handle} --redo all --with ocr`."

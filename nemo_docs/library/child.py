@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -34,8 +35,11 @@ def start(module: str) -> subprocess.Popen[bytes]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill it, whatever it does, and close its pipes."""
+    """Kill it, whatever it does, with what it has started, and close its pipes."""
     process.kill()
+    if os.name == "posix":
+        with suppress(ProcessLookupError, PermissionError):  # it leads a group of its own, and is not yet waited for
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
@@ -181,7 +185,7 @@ def _take_requests(lines: queue.SimpleQueue[bytes]) -> None:
 
 
 def die_with_parent() -> None:
-    """In a child: end as soon as standard input does."""
+    """In a child: end as soon as standard input does, with all that it has started."""
     threading.Thread(target=_watch_stdin, daemon=True).start()
 
 
@@ -189,4 +193,6 @@ def _watch_stdin() -> None:
     with suppress(OSError):
         while os.read(0, 1):  # not sys.stdin, whose lock would be held when the interpreter ends
             pass
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(0)

@@ -1,7 +1,8 @@
 """Which files a user means by some paths: each once, those of a folder in the order of their names.
 
-In folders, hidden files, files that no reader knows, and what patterns name (`excluding`) are left alone and counted.
-Links to folders are not followed, and counted, so no loop is ever walked; links to files are.
+In folders, hidden files, files that no reader knows (pictures, where no program is there to read them), and what
+patterns name (`excluding`) are left alone and counted. Links to folders are not followed, and counted, so no loop is
+ever walked; links to files are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from nemo_docs.errors import NothingFound, Unreadable
 from nemo_docs.library.clean import clean_line
 from nemo_docs.library.events import FileFailed
 from nemo_docs.library.excluding import Rules
-from nemo_docs.library.readers import READERS
+from nemo_docs.library.readers import PICTURES, READERS, tesseract
 
 
 @dataclass
@@ -144,4 +145,5 @@ def _is_entered(folder: str, found: Found, rules: Rules) -> bool:
 
 
 def _is_readable(path: str) -> bool:
-    return os.path.splitext(path)[1].lower() in READERS
+    suffix = os.path.splitext(path)[1].lower()
+    return suffix in READERS and (suffix not in PICTURES or bool(tesseract.find()))

@@ -15,13 +15,23 @@ from nemo_docs.library.records import PageFlag
 
 _TEXT = "nemo_docs.library.readers.text:TextReader"
 _PDF = "nemo_docs.library.readers.pdf:PdfReader"
+_HTML = "nemo_docs.library.readers.html:HtmlReader"
+_DOCX = "nemo_docs.library.readers.docx:DocxReader"
+_EPUB = "nemo_docs.library.readers.epub:EpubReader"
+_MARKDOWN = "nemo_docs.library.readers.markdown:MarkdownReader"
+_PICTURE = "nemo_docs.library.readers.picture:PictureReader"
 
 READERS: dict[str, str] = {
     ".pdf": _PDF,
+    ".docx": _DOCX,
+    ".epub": _EPUB,
+    ".html": _HTML,
+    ".htm": _HTML,
+    ".xhtml": _HTML,
     ".txt": _TEXT,
     ".text": _TEXT,
-    ".md": _TEXT,
-    ".markdown": _TEXT,
+    ".md": _MARKDOWN,
+    ".markdown": _MARKDOWN,
     ".rst": _TEXT,
     ".adoc": _TEXT,
     ".org": _TEXT,
@@ -31,6 +41,12 @@ READERS: dict[str, str] = {
     ".tsv": _TEXT,
     ".srt": _TEXT,
     ".vtt": _TEXT,
+    ".png": _PICTURE,
+    ".jpg": _PICTURE,
+    ".jpeg": _PICTURE,
+    ".tif": _PICTURE,
+    ".tiff": _PICTURE,
+    ".webp": _PICTURE,
 }
 """Suffix > "module:Class"."""
 
@@ -40,6 +56,8 @@ EXTRACTORS: dict[str, tuple[str, str]] = {
     "ocr": ("nemo_docs.library.readers.ocr:OcrPages", "ocr"),
 }
 """What can read a page of a PDF: name > "module:Class", and the extra that brings it, if any."""
+PICTURES = frozenset(suffix for suffix, name in READERS.items() if name == _PICTURE)
+"""Suffixes of files that only OCR can read; without it they are left alone in folders."""
 
 HEAD_BYTES = 1024
 """How much of a file `reader_name` wants to see; PDF allows its mark anywhere in there."""
@@ -133,11 +151,39 @@ def reader_name(path: str, head: bytes) -> str | None:
         path: For its suffix.
         head: The file's first HEAD_BYTES; a PDF is a PDF whatever its name, and text needs no suffix.
     """
-    if b"%PDF-" in head:
-        return _PDF
-    if name := READERS.get(PurePath(path).suffix.lower()):
+    by_suffix = READERS.get(PurePath(path).suffix.lower())
+    if name := _by_mark(head, by_suffix):
         return name
+    if by_suffix:
+        return by_suffix
     return _TEXT if looks_like_text(head) else None
+
+
+_MARKS = (
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _DOCX),  # Office's container before 2007, and for sealed files since
+    (b"\x89PNG\r\n\x1a\n", _PICTURE),
+    (b"\xff\xd8\xff", _PICTURE),
+    (b"II*\0", _PICTURE),
+    (b"MM\0*", _PICTURE),
+)
+_HTML_STARTS = (b"<!doctype html", b"<html")
+
+
+def _by_mark(head: bytes, by_suffix: str | None) -> str | None:
+    """The reader that a file's first bytes call for, if they say."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return _PICTURE
+    if head.startswith(b"PK\x03\x04"):
+        if b"mimetypeapplication/epub+zip" in head:
+            return _EPUB
+        return _DOCX if b"[Content_Types].xml" in head else None
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith(_HTML_STARTS) and by_suffix not in (_MARKDOWN, _HTML):
+        return _HTML
+    return _PDF if b"%PDF-" in head and by_suffix != _HTML else None
 
 
 def looks_like_text(head: bytes) -> bool:

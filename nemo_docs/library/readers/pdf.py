@@ -20,6 +20,7 @@ from nemo_docs.library.readers.garble import (
     share_indic,
     share_right_to_left,
 )
+from nemo_docs.library.readers.ocr import ScanReader
 from nemo_docs.library.readers.pypdf_pages import PypdfPages, Reading
 from nemo_docs.library.records import PageFlag
 
@@ -46,6 +47,7 @@ class PdfReader:
         self._first = PypdfPages(data, password=password)
         self._second: PageExtractor | None = None
         self._only: PageExtractor | None = None
+        self._scans = ScanReader(data, password)
         self.pages = self._first.pages
 
     def use(self, name: str) -> None:
@@ -60,9 +62,10 @@ class PdfReader:
         self._only = load_extractor(name)(self._data, password=self._password)
 
     def page(self, number: int) -> RawText:
-        """The text layer of one page."""
+        """The text layer of one page; of a scan without one, what OCR reads."""
         if self._only is not None:
-            return _flagged(self._only.page(number), self._only.extractor)
+            found = self._only.page(number)
+            return _flagged(found, found.extractor or self._only.extractor)
         try:
             reading = self._first.read(number)
         except MemoryError:
@@ -71,7 +74,8 @@ class PdfReader:
             if (other := self._other(number)) is None or not other.text.strip():
                 raise
             return _flagged(other, self._name())
-        return self._better(number, reading)
+        raw = self._better(number, reading)
+        return raw if raw.text.strip() else self._scans.page(number, raw)
 
     def _better(self, number: int, reading: Reading) -> RawText:
         """The better of what can be had of a page."""

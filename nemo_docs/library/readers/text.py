@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 
 from nemo_docs.errors import Unreadable
 from nemo_docs.library.readers import RawText
@@ -82,22 +84,28 @@ def _guess(data: bytes) -> str:
     raise Unreadable("it is not text in an encoding that can be recognised")
 
 
-def cut_pages(text: str) -> list[str]:
-    """A text in pages of about 3,000 characters, cut where a paragraph ends, else a line, else a word.
+def cut_pages(text: str, sections: Sequence[int] = ()) -> list[str]:
+    """A text in pages of about 3,000 characters, cut where a section starts, else a paragraph ends, a line, a word.
 
     Joined, the pages are the text again. A blank text is one page.
+
+    Args:
+        text: To be cut.
+        sections: Where sections start in it, in order.
     """
     pages: list[str] = []
     start = 0
     while len(text) - start > _LONGEST_PAGE:
-        cut = _cut(text, start)
+        cut = _cut(text, start, sections)
         pages.append(text[start:cut])
         start = cut
     return [*pages, text[start:]]
 
 
-def _cut(text: str, start: int) -> int:
+def _cut(text: str, start: int, sections: Sequence[int]) -> int:
     first, best, last = start + _PAGE_CHARACTERS // 2, start + _PAGE_CHARACTERS, start + _LONGEST_PAGE
+    if within := sections[bisect_left(sections, first) : bisect_left(sections, last)]:
+        return min(within, key=lambda at: abs(at - best))
     breaks = [match.end() for match in _PARAGRAPH_BREAK.finditer(text, first, last) if match.end() < last]
     if breaks:
         return min(breaks, key=lambda at: abs(at - best))

@@ -108,7 +108,7 @@ def test_folders_are_walked_and_what_is_left_out_is_counted(library: Library, tm
     (folder / "sub" / "a.md").write_text("# A here.")
     (folder / ".hidden.txt").write_text("hidden")
     (folder / ".git" / "c.txt").write_text("hidden")
-    (folder / "picture.png").write_bytes(b"\x89PNG")
+    (folder / "program.exe").write_bytes(b"MZ")
     events = run(library, folder, folder / "b.txt")
     assert [event.title for event in events if isinstance(event, FileDone)] == ["b.txt", "a.md"]
     assert events[-1] == Totals(added=2, unsupported=1, hidden=1, pages=2)
