@@ -41,6 +41,7 @@ async def test_a_folder_is_added_and_watched(tmp_path: Path) -> None:
         await click(pilot, "#watch")
         await until(pilot, lambda: "Only folders are watched." in note(screen))
         screen.query_one(PathField).value = str(folder)
+        await until(pilot, lambda: not screen.query_one("#watch").has_class("-active"))  # it is pressed for a while
         await click(pilot, "#watch")
         await until(pilot, lambda: answers == [[str(folder)]])
         assert [each.path for each in watched().items()] == [str(folder)]
