@@ -28,7 +28,7 @@ _OUTPUT_IS_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT",
 
 
 _COMMANDS = {
-    "add": "documents:add",
+    "add": "add:add",
     "list": "listing:list_",
     "show": "listing:show",
     "pages": "pages:pages",

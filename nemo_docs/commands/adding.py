@@ -1,18 +1,35 @@
-"""What `nemo-docs add` tells: pages as progress, a line for each file, one event a line with `--json`."""
+"""What `nemo-docs add` tells: progress, a line for each file, the queue; one event a line with `--json`."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
-from collections.abc import Iterable
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import click
 
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.shared import emit
 from nemo_docs.errors import ExitCode, NemoDocsError
-from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, IngestEvent, PageDone, Totals
+from nemo_docs.library.adding_queue import FileState, QueuedFile
+from nemo_docs.library.clean import clean_line
+from nemo_docs.library.events import (
+    FileDone,
+    FileFailed,
+    FileSkipped,
+    FileStarted,
+    FileStopped,
+    IngestEvent,
+    PageDone,
+    Totals,
+)
 from nemo_docs.plain import printable
+
+_WORTH_TELLING_S = 1.0
+"""Before this a speed is a guess."""
 
 
 def tell(events: Iterable[IngestEvent], progress: Progress, as_json: bool) -> ExitCode:
@@ -21,6 +38,7 @@ def tell(events: Iterable[IngestEvent], progress: Progress, as_json: bool) -> Ex
     0 if nothing failed; if nothing else came of it and the failures are of one kind, theirs; else 1.
     """
     codes: set[ExitCode] = set()
+    pace = _Pace()
     for event in events:
         if isinstance(event, FileFailed):
             codes.add(event.error.exit_code)
@@ -29,14 +47,92 @@ def tell(events: Iterable[IngestEvent], progress: Progress, as_json: bool) -> Ex
         if as_json:
             _emit(event)
         else:
-            _say(event, progress)
-    return codes.pop() if len(codes) == 1 else ExitCode.FAILED
+            _say(event, pace, progress)
+    return codes.pop() if len(codes) == 1 else ExitCode.FAILED if codes else ExitCode.DONE
 
 
-def _say(event: IngestEvent, progress: Progress) -> None:
+def show(items: Sequence[QueuedFile], as_json: bool) -> None:
+    """List the queue."""
+    for item in items:
+        if as_json:
+            emit("queued_file", dataclasses.asdict(item))
+            continue
+        reason = f": {item.reason}" if item.state is FileState.FAILED else ""
+        click.echo(printable(f"{item.state:<8} {item.path}{reason}"))
+    if not items and not as_json:
+        click.echo("The queue is empty.")
+
+
+def say_what_is_left(items: Sequence[QueuedFile], progress: Progress) -> None:
+    """Tell what stands in the queue when nothing more is done here."""
+    states = Counter(item.state for item in items)
+    if left := states[FileState.WAITING]:
+        progress.say(f"{_files(left)} in the queue; `nemo-docs add --resume` goes on.")
+    if failed := states[FileState.FAILED]:
+        progress.say(
+            f"{_files(failed, 'failed')}: `nemo-docs add --queue` says why, --retry tries again, --forget lets go."
+        )
+
+
+def _files(count: int, verb: str = "wait") -> str:
+    if verb == "wait" and count == 1:
+        verb = "waits"
+    return f"{count:,} file{'' if count == 1 else 's'} {verb}"
+
+
+class _Pace:
+    """How far some files are that are read at once, how fast, and how long still."""
+
+    def __init__(self) -> None:
+        self._files, self._settled, self._pages = 1, 0, 0
+        self._running: dict[str, tuple[int, int]] = {}
+        self._began: tuple[float, float, int] | None = None
+
+    @property
+    def _share(self) -> float:
+        begun = sum(page / max(1, pages) for page, pages in self._running.values())
+        return min(1.0, (self._settled + begun) / self._files)
+
+    def take(self, event: IngestEvent) -> None:
+        """Take in an event; files count alike."""
+        match event:
+            case FileStarted():
+                self._files = event.files
+                self._running[event.path] = (0, 0)
+            case PageDone():
+                self._pages += 1
+                self._running[event.path] = (event.page, event.pages)
+                self._began = self._began or (time.monotonic(), self._share, self._pages)
+            case FileDone() | FileSkipped() | FileFailed() | FileStopped():
+                self._settled += self._running.pop(event.path, None) is not None
+
+    def show(self, event: PageDone, progress: Progress) -> None:
+        """Tell of it."""
+        assert self._began is not None
+        note, seconds = "pages", time.monotonic() - self._began[0]
+        done = self._share - self._began[1]
+        if seconds >= _WORTH_TELLING_S and done > 0:
+            speed = (self._pages - self._began[2]) / seconds
+            note = f"pages, {speed:.0f} a second, {_duration(seconds * (1 - self._share) / done)} left"
+        if self._files == 1:
+            progress.update(event.title, event.page, event.pages, note)
+        else:
+            progress.update("Adding files", self._settled, self._files, f"done, {self._pages:,} {note}")
+
+
+def _duration(seconds: float) -> str:
+    """`40 s`, `2 min 5 s`, `3 h 20 min`; the words of `answering.render`, which costs too much to import here."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _say(event: IngestEvent, pace: _Pace, progress: Progress) -> None:
+    pace.take(event)
     match event:
         case PageDone():
-            progress.update(event.title, event.page, event.pages, "pages")
+            pace.show(event, progress)
         case FileDone():
             progress.clear()
             empty = f", {event.pages_without_text} without text" if event.pages_without_text else ""
@@ -46,15 +142,21 @@ def _say(event: IngestEvent, progress: Progress) -> None:
             click.echo(printable(f"{event.handle:<4}{event.title}: {pages}, {event.language}"))
         case FileSkipped():
             progress.clear()
-            click.echo(printable(f"{event.handle:<4}{event.title}: already here"))
+            if event.path == event.known_path:
+                click.echo(printable(f"{event.handle:<4}{event.title}: already here"))
+            else:
+                name = clean_line(os.path.basename(event.path))
+                click.echo(printable(f"{event.handle:<4}{name}: already here as {event.handle}, {event.title}"))
         case FileFailed():
             progress.say(f"Error: {event.error.message}")
             if event.error.hint:
                 progress.say(f"hint: {event.error.hint}")
+        case FileStopped():
+            progress.say(f"{clean_line(os.path.basename(event.path))} was paused, or taken out of the queue.")
         case Totals():
-            left = [f"{event.unsupported} of no readable kind"] * bool(event.unsupported)
-            left += [f"{event.hidden} hidden"] * bool(event.hidden)
-            if left:
+            counts = ((event.unsupported, "of no readable kind"), (event.hidden, "hidden"),
+                      (event.excluded, "excluded"), (event.linked, "links to folders"))  # fmt: skip
+            if left := [f"{count} {what}" for count, what in counts if count]:
                 progress.say(f"Left alone in folders: {', '.join(left)}.")
 
 

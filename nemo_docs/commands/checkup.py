@@ -14,6 +14,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ def check_all(options: Mapping[str, object] | None = None) -> Iterator[Check]:
     yield _disk(configuration.paths)
     yield _modes(configuration.paths)
     yield _library(configuration.paths.library)
+    yield _queue(configuration.paths.library)
     yield _store(configuration)
     yield from _models(configuration)
     engine, status = _engine(configuration)
@@ -237,6 +239,21 @@ def _memory(configuration: Configuration, device: Device, status: EngineStatus |
             continue
         bad = not found.fits and name == chosen
         yield Check(f"memory {name}", Status.BROKEN if bad else Status.OK, found.detail, found.hint, facts=found.facts)
+
+
+def _queue(path: Path) -> Check:
+    """What waits to be added, and what could not be."""
+    from nemo_docs.library.adding_queue import AddingQueue, FileState
+
+    try:
+        states = Counter(item.state for item in AddingQueue(path).items())
+    except NemoDocsError as error:
+        return Check("files to add", Status.BROKEN, error.message, error.hint)
+    detail = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())) or "none"
+    if states[FileState.FAILED]:
+        hint = "See why with: nemo-docs add --queue; then --retry, or --forget."
+        return Check("files to add", Status.WARNING, detail, hint)
+    return Check("files to add", Status.OK, detail)
 
 
 def _models(configuration: Configuration) -> Iterator[Check]:

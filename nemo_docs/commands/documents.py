@@ -1,92 +1,14 @@
-"""`nemo-docs add, tag, remove`: what comes into the library, how it is put together, and what goes."""
+"""`nemo-docs tag, remove`: how the library is put together, and what goes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 import click
 
-from nemo_docs.commands.adding import tell
-from nemo_docs.commands.progress import Progress
-from nemo_docs.commands.shared import emit, example, json_option, open_reader, read_password, standard_input
-from nemo_docs.errors import UsageError
+from nemo_docs.commands.shared import emit, example, json_option, open_reader
 from nemo_docs.plain import printable, size
 from nemo_docs.settings import load
-
-if TYPE_CHECKING:
-    from nemo_docs.library.store import Library
-
-
-@click.command(
-    epilog=example(
-        "add contract.pdf notes/ --tag law",
-        "add --password secret.pdf",
-        "add --samples",
-        "add - --title notes.md < notes.md",
-    )
-)
-@click.argument("paths", metavar="PATH...", nargs=-1)
-@click.option("--samples", is_flag=True, help="Add the sample library: one text in eleven languages.")
-@click.option("--title", metavar="NAME", help="With PATH '-': what to call it; stdin.txt unless given.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Put them into this collection. May be repeated.")
-@click.option("--password", "ask_password", is_flag=True, help="Ask for the password of encrypted files.")
-@json_option
-def add(
-    paths: tuple[str, ...], samples: bool, title: str | None, tags: tuple[str, ...], ask_password: bool, as_json: bool
-) -> None:
-    """Read PDF and text files, and folders of them, into the library.
-
-    What is there already is left alone; what was interrupted goes on where it stopped; a file that fails does not stop
-    the others. A changed file becomes a new version of its document. With --tag what is there already is put into the
-    collection, too. The password is read from standard input when that is no terminal.
-
-    PATH '-' reads one document from standard input; a copy of it is kept beside the library until it is removed.
-    """
-    from nemo_docs.library import ingest
-    from nemo_docs.library.store import Library
-    from nemo_docs.library.tags import collection_name
-
-    if samples:
-        from nemo_docs.library.samples import samples_folder
-
-        paths = (*paths, str(samples_folder()))
-    if not paths:
-        raise UsageError("Nothing to add was named.", hint="Name files or folders: nemo-docs add PATH...")
-    if "-" not in paths and title is not None:
-        raise UsageError("--title names a document from standard input.", hint="Give '-' as a PATH.")
-    if "-" in paths and ask_password:
-        raise UsageError("Standard input can hold a password or a document, not both.", hint="Add the one file alone.")
-    collections = [collection_name(tag) for tag in tags]
-    password = read_password() if ask_password else None
-    with (
-        Library(load().paths.library) as library,
-        _stdin_kept(library, paths, title or "stdin.txt") as files,
-        closing(ingest.add(library, files, password=password, collections=collections)) as events,
-        Progress() as progress,
-    ):
-        code = tell(events, progress, as_json)
-    click.get_current_context().exit(code)
-
-
-@contextmanager
-def _stdin_kept(library: Library, paths: Sequence[str], title: str) -> Iterator[Sequence[str]]:
-    """The paths, with a copy of standard input in the place of '-'; it goes again if no document came of it."""
-    if "-" not in paths:
-        yield paths
-        return
-    from nemo_docs.library import inbox
-    from nemo_docs.library.extraction import Limits
-
-    kept = inbox.keep(library.path, standard_input(), title, max_bytes=Limits().file_bytes)
-    try:
-        yield [str(kept) if path == "-" else path for path in paths]
-    finally:
-        version = library.version(kept.parent.name, str(kept))
-        if version is None or version.path != str(kept):
-            inbox.discard(library.path, kept)
 
 
 @click.command(epilog=example("tag a law", 'tag contract "law 2026"', "tag a law --remove"))

@@ -130,6 +130,8 @@ class Totals:
         hidden: Hidden files in folders, which are left alone.
         pages: Pages committed.
         stopped: Files that were paused, or taken out of the queue, meanwhile.
+        excluded: Files and folders in folders that patterns name.
+        linked: Links to folders, which are not followed.
     """
 
     added: int = 0
@@ -139,6 +141,8 @@ class Totals:
     hidden: int = 0
     pages: int = 0
     stopped: int = 0
+    excluded: int = 0
+    linked: int = 0
 
 
 IngestEvent = FileStarted | PageDone | FileDone | FileSkipped | FileFailed | FileStopped | Totals

@@ -7,7 +7,7 @@ the last. A file that fails never stops the others.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +34,7 @@ def add(
     password: str | None = None,
     limits: Limits | None = None,
     collections: Iterable[str] = (),
+    excludes: Sequence[str] = (),
     workers: int | None = None,
 ) -> Generator[IngestEvent, None, None]:
     """Add files, and folders with all that is in them, to the library.
@@ -43,10 +44,11 @@ def add(
 
     Args:
         library: Open for writing.
-        paths: Files and folders. In folders, hidden files and files that no reader knows are left alone and counted.
+        paths: Files and folders. What is left alone in folders (see `finding`) is counted.
         password: For encrypted files; not kept.
         limits: What one file may cost.
         collections: Every document is put into these: with its first page, or when it is found to be there already.
+        excludes: Patterns as in .gitignore; what they name in folders is left alone.
         workers: How many files are read at once; one for each usable core unless given.
 
     Yields:
@@ -55,24 +57,42 @@ def add(
 
     Raises:
         LibraryError: If the library cannot be written.
-        UsageError: If a collection cannot be called that; nothing is read then.
+        UsageError: If a collection cannot be called that, or something is no pattern; nothing is read then.
     """
     names = [collection_name(name) for name in collections]
     queue = AddingQueue(library.path)
     inbox.sweep(library.path, library.paths() | {item.path for item in queue.items()})
-    found = find(paths)
+    found = find(paths, excludes)
     if found.files:
         queue.add(found.files, names)
-    totals = Totals(failed=len(found.failures), unsupported=found.unsupported, hidden=found.hidden)
+    totals = Totals(
+        failed=len(found.failures),
+        unsupported=found.unsupported,
+        hidden=found.hidden,
+        excluded=found.excluded,
+        linked=found.linked,
+    )
     yield from found.failures
     with closing(_work(library, dict.fromkeys(found.files, names), password, limits, workers)) as events:
         yield from _counted(events, totals)
 
 
 def resume(
-    library: Library, *, password: str | None = None, limits: Limits | None = None, workers: int | None = None
+    library: Library,
+    paths: Collection[str] | None = None,
+    *,
+    password: str | None = None,
+    limits: Limits | None = None,
+    workers: int | None = None,
 ) -> Generator[IngestEvent, None, None]:
-    """Go on with the queue: all files that wait in it, as `add` does.
+    """Go on with the queue: with these files, or with all, as far as they wait in it; as `add` does.
+
+    Args:
+        library: Open for writing.
+        paths: Absolute paths.
+        password: For encrypted files; not kept.
+        limits: What one file may cost.
+        workers: How many files are read at once; one for each usable core unless given.
 
     Yields:
         As `add`.
@@ -81,7 +101,8 @@ def resume(
         LibraryError: If the library cannot be written.
     """
     waiting = (FileState.WAITING, FileState.RUNNING)
-    files = {item.path: item.collections for item in AddingQueue(library.path).items() if item.state in waiting}
+    items = [item for item in AddingQueue(library.path).items() if item.state in waiting]
+    files = {item.path: item.collections for item in items if paths is None or item.path in paths}
     with closing(_work(library, files, password, limits, workers)) as events:
         yield from _counted(events, Totals())
 

@@ -35,6 +35,7 @@ def add(
     *,
     password: str | None = None,
     collections: Iterable[str] = (),
+    excludes: Iterable[str] = (),
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Generator[IngestEvent, None, None]:
     """Add files and folders to the library, as `ingest.add` does, in a child process.
@@ -44,6 +45,7 @@ def add(
         paths: Files and folders.
         password: For encrypted files.
         collections: Every document is put into these.
+        excludes: Patterns as in .gitignore, for what is in folders.
         cancelled: Asked several times a second; once it says True the child is ended, and what was committed stays.
 
     Raises:
@@ -54,6 +56,7 @@ def add(
         "paths": [os.path.abspath(path) for path in paths],
         "password": password,
         "collections": [*collections],
+        "excludes": [*excludes],
     }
     process = child.start(__name__)
     assert process.stdin is not None
@@ -98,7 +101,13 @@ def _serve() -> None:
         with (
             Library(Path(request["library"])) as library,
             closing(
-                ingest.add(library, request["paths"], password=request["password"], collections=request["collections"])
+                ingest.add(
+                    library,
+                    request["paths"],
+                    password=request["password"],
+                    collections=request["collections"],
+                    excludes=request["excludes"],
+                )
             ) as told,
         ):
             for event in told:

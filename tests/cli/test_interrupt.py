@@ -25,9 +25,9 @@ def book(tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals to a process group are POSIX")
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
-def test_add_that_was_stopped_keeps_its_pages_and_goes_on_when_added_again(
-    nemo_docs: NemoDocs, book: Path, signal_number: signal.Signals
+@pytest.mark.parametrize(("signal_number", "is_added_again"), [(signal.SIGINT, False), (signal.SIGKILL, True)])
+def test_add_that_was_stopped_keeps_its_pages_and_goes_on_when_added_again_or_resumed(
+    nemo_docs: NemoDocs, book: Path, signal_number: signal.Signals, is_added_again: bool
 ) -> None:
     command = [sys.executable, "-m", "nemo_docs", "add", str(book), "--json"]
     with subprocess.Popen(
@@ -42,11 +42,12 @@ def test_add_that_was_stopped_keeps_its_pages_and_goes_on_when_added_again(
         process.stdout.read()
         narrated = process.stderr.read()
     if signal_number is signal.SIGINT:
-        assert (process.returncode, narrated) == (ExitCode.INTERRUPTED, "Interrupted.\n")
+        waits = "1 file waits in the queue; `nemo-docs add --resume` goes on.\n"
+        assert (process.returncode, narrated) == (ExitCode.INTERRUPTED, f"{waits}Interrupted.\n")
     (document,) = nemo_docs("list", "--json").events
     assert document["status"] == "reading"
     kept = document["pages_read"]
     assert 5 <= kept < PAGES
-    *_, done, _totals = nemo_docs("add", book, "--json").events
+    *_, done, _totals = nemo_docs("add", *([book] if is_added_again else ["--resume"]), "--json").events
     assert (done["handle"], done["pages"], done["resumed_at"]) == ("a", PAGES, kept + 1)
     assert [page["number"] for page in nemo_docs("pages", "a", "--json").events] == [*range(1, PAGES + 1)]

@@ -102,6 +102,7 @@ def test_pages_end_where_a_paragraph_ends() -> None:
 
 def child_reading(file: Path, start: int) -> subprocess.Popen[bytes]:
     request = {"path": str(file).encode().hex(), "reader": READERS[".pdf"], "start": start, "password": None}
+    request |= {"numbers": [], "extractor": "", "language": "und"}
     limits = {"file_bytes": 1 << 24, "memory_bytes": 4 << 30, "cpu_s": 60}
     child = subprocess.Popen(
         [sys.executable, "-m", "nemo_docs.library.extract"],
@@ -122,12 +123,17 @@ def test_the_child_speaks_json_lines_alone(tmp_path: Path, make_pdf: MakePdf) ->
     with child_reading(file, start=2) as child:
         assert child.stdout is not None
         assert child.stderr is not None
-        opened, *pages = map(json.loads, child.stdout.read().splitlines())
-        errors = child.stderr.read()
+        opened, page, done = (json.loads(child.stdout.readline()) for _ in range(3))
+        assert child.stdin is not None
+        child.stdin.close()
+        rest, errors = child.stdout.read(), child.stderr.read()
     assert opened["opened"]["pages"] == 2
+    ready = page["page"].pop("ready")
+    assert (ready["text"], ready["status"], ready["passages"]) == ("Two.", "ok", [[0, 4, "two"]])
     fields = {"text": "Two.\n", "hidden": [], "extractor": "", "flags": [], "label": ""}
-    assert pages == [{"page": {"number": 2, "failure": "", **fields}}]
-    assert (child.returncode, errors) == (0, b"")
+    assert page == {"page": {"number": 2, "failure": "", **fields}}
+    assert done["done"]["memory_bytes"] > 0
+    assert (child.returncode, rest, errors) == (0, b"", b"")
 
 
 def test_the_child_ends_with_its_parent_in_the_middle_of_a_page(tmp_path: Path, make_pdf: MakePdf) -> None:
