@@ -11,8 +11,12 @@ from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.screens.add_files import AddFilesScreen
 from nemo_docs.tui.screens.watched import NONE, WatchedScreen
+from nemo_docs.tui.widgets.folder_watch import FolderWatch
+from nemo_docs.tui.widgets.job_list import JobList
 from nemo_docs.tui.widgets.path_field import PathField
+from tests.tui.alone import alone
 from tests.tui.support import click, until
+from tests.tui.test_jobs import titles
 
 
 def watched() -> WatchedFolders:
@@ -48,6 +52,36 @@ async def test_a_folder_is_added_and_watched(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_comes_into_a_watched_folder_is_added_while_the_app_is_open(tmp_path: Path) -> None:
+    folder = tmp_path / "deeds"
+    folder.mkdir()
+    (folder / "old.txt").write_text("It was there before.")
+    (folder / "draft.txt").write_text("It is not meant.")
+    watched().add(folder, collections=["Deeds"], excludes=["draft*"])
+    async with alone(JobList) as (pilot, jobs, _):
+        await until(pilot, lambda: titles(jobs) == {"old.txt"})
+        (folder / "new.txt").write_text("It came later.")
+        await until(pilot, lambda: titles(jobs) == {"old.txt", "new.txt"})
+        await until(pilot, lambda: {each.collections for each in jobs.desk.documents()} == {("Deeds",)})
+        watch = jobs.query_one(FolderWatch)
+        watched().remove(folder)
+        jobs.look_at_queue()
+        await until(pilot, lambda: not watch.folders)
+        watched().add(folder)
+        jobs.look_at_queue()
+        await until(pilot, lambda: "draft.txt" in titles(jobs))
+
+
+@pytest.mark.asyncio
+async def test_a_watched_folder_that_has_gone_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    watched().add(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    async with alone(JobList) as (pilot, _jobs, _):
+        await until(pilot, lambda: any("cannot be watched" in each.message for each in pilot.app._notifications))
+
+
+@pytest.mark.asyncio
 async def test_a_watched_folder_is_shown_and_forgotten(tmp_path: Path) -> None:
     for name in ("[red]a[-]", "b"):
         (tmp_path / name).mkdir()
@@ -64,6 +98,7 @@ async def test_a_watched_folder_is_shown_and_forgotten(tmp_path: Path) -> None:
         await pilot.press("enter", "enter")
         await until(pilot, lambda: len(rows(screen)) == 1)
         assert [each.path for each in watched().items()] == [str(tmp_path / "b")]
+        await until(pilot, lambda: not screen.query_one("#forget").has_class("-active"))
         await click(pilot, "#forget")
         await until(pilot, lambda: note(screen) == NONE and not rows(screen))
         assert screen.query_one("#forget", Button).disabled
