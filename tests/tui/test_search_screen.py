@@ -89,6 +89,8 @@ async def test_passages_of_all_documents_come_while_words_are_typed(tmp_path: Pa
         assert "[red]notes[-].txt" in text
         assert "[bold]too late[/]" in text
         assert lit(listed) == {"notice"}
+        below = [s.text for y in range(3) for s in listed.render_line(y) if s.style is not None and s.style.underline]
+        assert below == ["notice"]  # in the row with the cursor, too
         await pilot.press(*" nowhere", *["backspace"] * 14, *"kuendigen")
         await until(pilot, lambda: screen.is_settled and "kuendigen" in screen._sought.words)
         await pilot.press(*["backspace"] * 9, *"zzz")
