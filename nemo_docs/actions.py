@@ -77,7 +77,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter_library", Pane.LIBRARY, ("slash",), "Filter", "Show only documents whose titles hold some words."),
     Action("remove_document", Pane.LIBRARY, ("delete",), "Remove", "Take it out of the library; the file stays."),
     Action("stop_job", Pane.JOBS, ("delete",), "Stop", "Stop this work and keep what was done; or dismiss it.", True),
-    Action("pause_job", Pane.JOBS, ("space",), "Pause", "Pause this reading, or go on with it.", True),
+    Action("pause_job", Pane.JOBS, ("space",), "Pause", "Pause this work, go on with it, or try it again.", True),
     Action("give_password", Pane.JOBS, ("enter",), "Password", "Type the password of an encrypted file.", True),
     Action("next_citation", Pane.CONVERSATION, ("n",), "Next quote", "Light up the next quote in its source.", True),
     Action("previous_citation", Pane.CONVERSATION, ("p",), "Previous quote", "Light up the quote before."),

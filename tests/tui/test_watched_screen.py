@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Button, OptionList, Static
 
+from nemo_docs.library.adding_queue import AddingQueue, FileState
 from nemo_docs.library.watched import WatchedFolders
 from nemo_docs.settings import load
 from nemo_docs.tui.desk import Desk
@@ -13,6 +14,7 @@ from nemo_docs.tui.screens.add_files import AddFilesScreen
 from nemo_docs.tui.screens.watched import NONE, WatchedScreen
 from nemo_docs.tui.widgets.folder_watch import FolderWatch
 from nemo_docs.tui.widgets.job_list import JobList
+from nemo_docs.tui.widgets.job_row import Stage
 from nemo_docs.tui.widgets.path_field import PathField
 from tests.tui.alone import alone
 from tests.tui.support import click, until
@@ -70,6 +72,21 @@ async def test_what_comes_into_a_watched_folder_is_added_while_the_app_is_open(t
         watched().add(folder)
         jobs.look_at_queue()
         await until(pilot, lambda: "draft.txt" in titles(jobs))
+
+
+@pytest.mark.asyncio
+async def test_what_is_paused_in_a_watched_folder_stays_paused(tmp_path: Path) -> None:
+    (tmp_path / "deeds").mkdir()
+    for name in "ab":
+        (tmp_path / "deeds" / f"{name}.txt").write_text(f"The file {name} says something.")
+    watched().add(tmp_path / "deeds")
+    queue = AddingQueue(load().paths.library)
+    queue.add([str(tmp_path / "deeds" / "a.txt")])
+    queue.pause()
+    async with alone(JobList) as (pilot, jobs, _):
+        await until(pilot, lambda: titles(jobs) == {"b.txt"} and len(queue.items()) == 1)
+        assert queue.items()[0].state is FileState.PAUSED
+        assert [row.stage for row in jobs.rows].count(Stage.PAUSED) == 1
 
 
 @pytest.mark.asyncio

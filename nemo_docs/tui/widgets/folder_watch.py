@@ -80,15 +80,7 @@ class FolderWatch(Widget):
                 self._jobs[self._job(folder, stop)] = folder
 
     def _job(self, folder: WatchedFolder, stop: threading.Event) -> Job[list[str]]:
-        def came(cancelled: Cancelled) -> Iterator[list[str]]:
-            from nemo_docs.library.watching import watch
-
-            for paths in watch([folder.path], stop, excludes=folder.excludes):
-                there = [path for path in paths if any(self.desk.count_files([path], cancelled))]
-                if there := [path for path in there if os.path.lexists(path)]:
-                    yield there
-
-        return Job(self, "watching a folder", came).start()
+        return Job(self, "watching a folder", lambda _: _came(self.desk, folder, stop)).start()
 
     def on_job_event(self, message: JobEvent) -> None:
         """Take the list of folders, or what has come."""
@@ -104,3 +96,16 @@ class FolderWatch(Widget):
         self._jobs.pop(message.job, None)
         if message.error and not self._is_leaving:
             self.notify(printable(f"{message.error.message} {message.error.hint}"), severity="warning", markup=False)
+
+
+def _came(desk: Desk, folder: WatchedFolder, stop: threading.Event) -> Iterator[list[str]]:
+    """All that is in a folder and not in the queue, which may hold it paused or failed; then what comes."""
+    from nemo_docs.library.finding import find
+    from nemo_docs.library.watching import watch
+
+    queued = {item.path for item in desk.adding_queue().items()}
+    for paths in watch([folder.path], stop, excludes=folder.excludes):
+        there = find([path for path in paths if os.path.lexists(path)], folder.excludes).files
+        if there := [path for path in there if path not in queued]:
+            yield there
+        queued = set()
