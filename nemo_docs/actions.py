@@ -63,7 +63,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("focus_prompt", Pane.APP, ("f6",), "Prompt", "Go to the prompt."),
     Action("settings", Pane.APP, ("f2",), "Settings", "See and change settings, and where each value came from."),
     Action("theme", Pane.APP, ("ctrl+t",), "Theme", "Choose the colours; the choice is remembered."),
-    Action("search_library", Pane.APP, ("ctrl+f", "f7"), "Search all", "Find passages in all documents.", True),
+    Action("search_library", Pane.APP, ("ctrl+f",), "Search all", "Find passages in all documents.", True),
     Action("new_conversation", Pane.APP, ("ctrl+n",), "New conversation", "Begin another; this one is kept."),
     Action("quit", Pane.APP, ("ctrl+q",), "Quit", "Leave; what was read and answered is kept.", True),
     Action("toggle_selected", Pane.LIBRARY, ("space",), "Select", "Ask about this document, or no longer.", True),

@@ -46,10 +46,10 @@ def lit(hits: HitList) -> set[str]:
     return {segment.text for strip in strips for segment in strip if segment.style == style}
 
 
-async def search(pilot: Pilot[Any], words: str, key: str = "ctrl+f") -> SearchScreen:
+async def search(pilot: Pilot[Any], words: str) -> SearchScreen:
     """Open the search and type, as users do."""
     await until(pilot, lambda: pilot.app.screen.query_one(LibraryPane).is_loaded)
-    await pilot.press(key)
+    await pilot.press("ctrl+f")
     await until(pilot, lambda: isinstance(pilot.app.screen, SearchScreen) and pilot.app.focused)
     screen = pilot.app.screen
     assert isinstance(screen, SearchScreen)
@@ -119,7 +119,7 @@ async def test_a_passage_is_shown_lit_in_its_page_and_the_search_opens_as_it_was
         strips = [view.render_line(y) for y in range(view.size.height)]
         shown = " ".join(s.text for strip in strips for s in strip if s.style is not None and s.style.reverse)
         assert "".join(shown.split()) == "".join(wanted.text.split())
-        screen = await search(pilot, "", "f7")
+        screen = await search(pilot, "")
         await until(pilot, lambda: screen.query_one(HitList).hit == wanted)
         assert screen.query_one(Input).value == "notice tenant"
         await pilot.press("escape")
