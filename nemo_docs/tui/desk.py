@@ -431,12 +431,18 @@ class Desk:
         *,
         password: str | None = None,
         collections: Sequence[str] = (),
+        excludes: Sequence[str] = (),
     ) -> Iterator[IngestEvent]:
         """Add files and folders to the library; stopping keeps every page that was read."""
         from nemo_docs.library import ingest_process
 
         yield from ingest_process.add(
-            self.configuration.paths.library, paths, password=password, collections=collections, cancelled=cancelled
+            self.configuration.paths.library,
+            paths,
+            password=password,
+            collections=collections,
+            excludes=excludes,
+            cancelled=cancelled,
         )
 
     def adding_queue(self) -> AddingQueue:

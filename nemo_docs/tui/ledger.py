@@ -87,8 +87,8 @@ def columns(width: int, pages: Sequence[Page]) -> list[Column]:
     if any(page.label for page in pages):
         chosen.append(Column("label", 10, lambda page: page.label))
     chosen += [
-        Column("letters", 8, lambda page: f"{page.characters:,}", is_number=True),
-        Column("in", 3, lambda page: "" if page.language == "und" else page.language),
+        Column("chars", 8, lambda page: f"{page.characters:,}", is_number=True),
+        Column("lang", 4, lambda page: "" if page.language == "und" else page.language),
     ]
     if width >= WIDE:
         chosen.append(Column("script", 11, lambda page: page.script))

@@ -69,9 +69,8 @@ async def test_what_waits_since_an_earlier_start_goes_on_with_its_collections(tm
     library()
     queue().add([str(tmp_path / "a.txt"), str(tmp_path / "b.txt")], ["Deeds"])
     async with alone(JobList) as (pilot, jobs, _):
-        await until(pilot, lambda: titles(jobs) == {"a.txt", "b.txt"})
+        await until(pilot, lambda: titles(jobs) == {"a.txt", "b.txt"} and not queue().items())
         assert {document.collections for document in jobs.desk.documents()} == {("Deeds",)}
-        await until(pilot, lambda: not queue().items())
 
 
 @pytest.mark.asyncio

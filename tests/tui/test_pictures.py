@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,7 @@ async def ledger(pilot: Pilot[Any]) -> None:
              (PageFlag.SCAN, PageFlag.HIDDEN, PageFlag.TABLE), "第一章 賃貸借契約書"),
         Page(6, PageStatus.TIMEOUT, 0, 0, "pypdf 7.1.0", "und", "", "took more than 30 s", "", (PageFlag.TIMEOUT,)),
     ]  # fmt: skip
+    screen._document = replace(screen._document, pages=len(screen._pages))
     screen._show()
     await pilot.press("down", "space", "down", "down", "space", "down")
 

@@ -46,10 +46,10 @@ def lit(hits: HitList) -> set[str]:
     return {segment.text for strip in strips for segment in strip if segment.style == style}
 
 
-async def search(pilot: Pilot[Any], words: str, key: str = "ctrl+f") -> SearchScreen:
+async def search(pilot: Pilot[Any], words: str) -> SearchScreen:
     """Open the search and type, as users do."""
     await until(pilot, lambda: pilot.app.screen.query_one(LibraryPane).is_loaded)
-    await pilot.press(key)
+    await pilot.press("ctrl+f")
     await until(pilot, lambda: isinstance(pilot.app.screen, SearchScreen) and pilot.app.focused)
     screen = pilot.app.screen
     assert isinstance(screen, SearchScreen)
@@ -89,6 +89,8 @@ async def test_passages_of_all_documents_come_while_words_are_typed(tmp_path: Pa
         assert "[red]notes[-].txt" in text
         assert "[bold]too late[/]" in text
         assert lit(listed) == {"notice"}
+        below = [s.text for y in range(3) for s in listed.render_line(y) if s.style is not None and s.style.underline]
+        assert below == ["notice"]  # in the row with the cursor, too
         await pilot.press(*" nowhere", *["backspace"] * 14, *"kuendigen")
         await until(pilot, lambda: screen.is_settled and "kuendigen" in screen._sought.words)
         await pilot.press(*["backspace"] * 9, *"zzz")
@@ -117,7 +119,7 @@ async def test_a_passage_is_shown_lit_in_its_page_and_the_search_opens_as_it_was
         strips = [view.render_line(y) for y in range(view.size.height)]
         shown = " ".join(s.text for strip in strips for s in strip if s.style is not None and s.style.reverse)
         assert "".join(shown.split()) == "".join(wanted.text.split())
-        screen = await search(pilot, "", "f7")
+        screen = await search(pilot, "")
         await until(pilot, lambda: screen.query_one(HitList).hit == wanted)
         assert screen.query_one(Input).value == "notice tenant"
         await pilot.press("escape")

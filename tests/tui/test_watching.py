@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nemo_docs.library import ingest
+from nemo_docs.library.adding_queue import AddingQueue
 from nemo_docs.library.events import PageDone
 from nemo_docs.library.extraction import Limits
 from nemo_docs.library.store import Library
@@ -90,13 +91,14 @@ def test_a_file_that_is_no_library_is_waited_out() -> None:
 
 
 def half_read(folder: Path, name: str) -> Path:
-    """A document whose reader was killed after three pages."""
+    """A document whose reader was killed after its first pages, before there was a queue of files."""
     file = folder / name
-    file.write_text(f"A page of {name}.\f" * 40)
+    file.write_text(f"A page of {name}.\f" * 3_000)
     with Library(load().paths.library) as library:
         for event in ingest.add(library, [file], limits=Limits()):
-            if isinstance(event, PageDone) and event.page == 3:
+            if isinstance(event, PageDone):
                 break
+    AddingQueue(load().paths.library).clear()
     return file
 
 
@@ -106,6 +108,12 @@ def test_half_read_documents_are_found_if_their_file_is_still_there(tmp_path: Pa
     file = half_read(tmp_path, "half.txt")
     half_read(tmp_path, "gone.txt").unlink()
     assert [[each.path for each in found] for found in stalled(desk, lambda: False, wait_s=0.01)] == [[str(file)]]
+
+
+def test_what_stands_in_the_queue_of_files_is_left_to_it(tmp_path: Path) -> None:
+    file = half_read(tmp_path, "half.txt")
+    AddingQueue(load().paths.library).add([str(file)])
+    assert list(stalled(Desk(load()), lambda: False, wait_s=0.01)) == [[]]
 
 
 def test_a_document_that_somebody_is_reading_is_left_alone(tmp_path: Path) -> None:

@@ -54,13 +54,20 @@ class Adding:
         paths: Files and folders.
         password: For encrypted files.
         collections: Their documents are put into these.
+        excludes: Patterns as in .gitignore, for what is in folders.
     """
 
     def __init__(
-        self, desk: Desk, paths: Sequence[str], password: str | None = None, collections: Sequence[str] = ()
+        self,
+        desk: Desk,
+        paths: Sequence[str],
+        password: str | None = None,
+        collections: Sequence[str] = (),
+        excludes: Sequence[str] = (),
     ) -> None:
         self.paths, self.failures = tuple(paths), list[FileFailed]()
-        self._desk, self._password, self.collections = desk, password, tuple(collections)
+        self._desk, self._password = desk, password
+        self.collections, self.excludes = tuple(collections), tuple(excludes)
         self.title = os.path.basename(paths[0].rstrip(os.sep)) or paths[0]
         if len(paths) > 1:
             self.title = f"{self.title} and {len(paths) - 1:,} more"
@@ -72,11 +79,9 @@ class Adding:
         self._last: FileDone | FileSkipped | None = None
         self._totals = Totals()
 
-    def retry(self) -> None:
-        """Nothing has failed any more: it is tried again."""
-        self.failures.clear()
-        self._settled, self._began, self._last = 0, None, None
-        self._running.clear()
+    def again(self, paths: Sequence[str], password: str | None = None) -> Adding:
+        """Some of these paths, to be tried again in the same way."""
+        return Adding(self._desk, paths, password, self.collections, self.excludes)
 
     @property
     def share(self) -> float:
@@ -87,7 +92,13 @@ class Adding:
     def events(self, cancelled: Cancelled) -> Iterator[object]:
         """Add the files; most pages are not told of one by one."""
         told = 0.0
-        added = self._desk.add(self.paths, cancelled, password=self._password, collections=self.collections)
+        added = self._desk.add(
+            self.paths,
+            cancelled,
+            password=self._password,
+            collections=self.collections,
+            excludes=self.excludes,
+        )
         for event in added:
             if isinstance(event, PageDone):
                 self._committed += 1

@@ -1,7 +1,8 @@
-"""Files and folders to add: dropped, typed with completion, or chosen from a tree."""
+"""Files and folders to add: dropped, typed with completion, or chosen from a tree; folders to watch, too."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +12,8 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
 from nemo_docs.plain import printable
+from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 from nemo_docs.tui.screens.dialog import Dialog
 from nemo_docs.tui.widgets.path_field import PathField, typed_paths
@@ -39,6 +42,9 @@ class AddFilesScreen(Dialog[list[str]]):
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__()
         self._folder = folder or Path.cwd()
+        self._is_watched = False
+        """Whether the folders that are added are to be watched, too."""
+        self._watching: Job[list[str]] | None = None
 
     def compose(self) -> ComposeResult:
         """The field first: it can be typed in before the tree is there."""
@@ -49,6 +55,8 @@ class AddFilesScreen(Dialog[list[str]]):
             yield Static(id="note", classes="muted", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Add", variant="primary", id="add", compact=True)
+                yield Button("Add and watch", id="watch", compact=True)
+                yield Button("Watched folders", id="watched", compact=True)
                 yield Button("Close", id="close", compact=True)
 
     def on_mount(self) -> None:
@@ -72,14 +80,21 @@ class AddFilesScreen(Dialog[list[str]]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in the field."""
         event.stop()
+        self._is_watched = False
         self._add()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """By mouse, or with a button focused."""
-        if event.button.id == "add":
-            self._add()
-        else:
-            self.action_close()
+        match event.button.id:
+            case "add" | "watch":
+                self._is_watched = event.button.id == "watch"
+                self._add()
+            case "watched":
+                from nemo_docs.tui.screens.watched import WatchedScreen
+
+                self.app.push_screen(WatchedScreen(self._desk))
+            case _:
+                self.action_close()
 
     def on_file_tree_choice_changed(self, event: FileTree.ChoiceChanged) -> None:
         """Count what is chosen."""
@@ -113,17 +128,34 @@ class AddFilesScreen(Dialog[list[str]]):
             self._take(self._chosen(), "Drop files here, type a path, or choose in the tree.")
 
     def on_job_event(self, event: JobEvent) -> None:
-        """The disk has said what was typed; it may be slow or far away."""
+        """The disk has said what was typed, or the folders are watched; it may be slow or far away."""
         event.stop()
+        if event.job is self._watching:
+            self.dismiss(cast("list[str]", event.event))
+            return
         text, typed = cast("tuple[str, list[str]]", event.event)
         paths = [*dict.fromkeys([*self._chosen(), *typed])] if typed else []
         self._take(paths, f"There is no file or folder {text!r}.")
 
     def _take(self, paths: list[str], otherwise: str) -> None:
-        if paths and self.is_current:
-            self.dismiss(paths)
-        else:
+        if not paths:
             self._note(otherwise, wrong=True)
+        elif self._is_watched:
+            self._watching = Job(self, "watching folders", lambda _: self._watch(paths)).start()
+        elif self.is_current:
+            self.dismiss(paths)
+
+    def _watch(self, paths: list[str]) -> Iterator[list[str]]:
+        """Have folders watched from now on, and add what is in them."""
+        watched = self._desk.watched_folders()
+        for path in paths:
+            watched.add(path)
+        yield paths
+
+    @property
+    def _desk(self) -> Desk:
+        assert isinstance(self.app, Habits)
+        return self.app.desk
 
     def _note(self, text: str, *, wrong: bool = False) -> None:
         note = self.query_one("#note", Static)

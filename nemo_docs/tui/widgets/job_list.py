@@ -26,6 +26,7 @@ from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import LibraryChanged
 from nemo_docs.tui.wanted import Wanted
 from nemo_docs.tui.widgets.adding_row import AddingRow
+from nemo_docs.tui.widgets.folder_watch import FolderWatch
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
 from nemo_docs.tui.widgets.reading_row import Act, ReadingRow
 from nemo_docs.tui.widgets.reading_rows import ReadingRows
@@ -52,6 +53,7 @@ class JobList(VerticalScroll, can_focus=False):
         super().__init__(id="jobs")
         self.desk = desk
         self._reading = ReadingRows(desk)
+        self._watch = FolderWatch(desk)
         self._wanted = Wanted(desk.configuration.paths.state)
         self._looking: Job[list[str] | Batch] | None = None
         self._keepings = 0
@@ -60,6 +62,7 @@ class JobList(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         """The rows of reading; those of files come behind."""
         yield self._reading
+        yield self._watch
 
     def on_mount(self) -> None:
         """Go on with what a process that has ended was asked to add, and show what waits in the queue otherwise."""
@@ -108,6 +111,7 @@ class JobList(VerticalScroll, can_focus=False):
         """The app is leaving: what is not added by now stays wanted."""
         self._is_leaving = True
         self._reading.leave()
+        self._watch.leave()
 
     def _keep(self) -> None:
         """Have on disk what is still to be added; what nobody has agreed to yet is not."""
@@ -146,8 +150,9 @@ class JobList(VerticalScroll, can_focus=False):
         self._reading.add(handles, is_first=is_first)
 
     def look_at_queue(self) -> None:
-        """Show what somebody has done to the reading queue."""
+        """Show what somebody has done to the reading queue, or to the list of watched folders."""
         self._reading.look()
+        self._watch.look()
 
     def begin_reading_anew(self) -> None:
         """Read as other settings say."""
@@ -234,6 +239,15 @@ class JobList(VerticalScroll, can_focus=False):
         if row.stage not in (Stage.FAILED, Stage.PAUSED):
             self.set_timer(FADE_S, row.dismiss)
 
+    def on_folder_watch_came(self, message: FolderWatch.Came) -> None:
+        """Add what has come into a watched folder."""
+        message.stop()
+        paths, folder = message.paths, message.folder
+        if not self._is_adding(paths):
+            work = Adding(self.desk, paths, collections=folder.collections, excludes=folder.excludes)
+            self._show(AddingRow(work)).wait()
+            self._start_next()
+
     def on_adding_row_changed(self, message: AddingRow.Changed) -> None:
         """Go on with files, try them again, or let go of them."""
         message.stop()
@@ -241,7 +255,7 @@ class JobList(VerticalScroll, can_focus=False):
         failed = [failure.path for failure in row.work.failures]
         if message.act is Act.RESUME:
             again = failed if failed and row.stage is Stage.FAILED else row.work.paths
-            self._show(AddingRow(Adding(self.desk, again, collections=row.work.collections))).wait()
+            self._show(AddingRow(row.work.again(again))).wait()
             self._start_next()
         elif row.stage is Stage.FAILED:
             self._with_queue(lambda queue: queue.forget(failed))
@@ -275,7 +289,7 @@ class JobList(VerticalScroll, can_focus=False):
                 if isinstance(row.work, Redoing):
                     self._show(JobRow(row.work.with_password(password)))
                 elif isinstance(row.work, Adding):
-                    self._show(AddingRow(Adding(self.desk, [path], password, row.work.collections)))
+                    self._show(AddingRow(row.work.again([path], password)))
                 self._start_next()
 
         name = printable(os.path.basename(path))

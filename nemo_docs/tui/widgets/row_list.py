@@ -200,7 +200,9 @@ class RowList(ScrollView, inherit_bindings=False):
         segments = []
         for text, name in parts:
             style = self.get_component_rich_style(name) if name else base
-            if over is not None:
-                style = over if self.is_active else style + Style(bgcolor=over.bgcolor)
+            if over is not None and self.is_active:  # what is lit is told by its line, too
+                style = over + Style(underline=bool(style.underline))
+            elif over is not None:
+                style += Style(bgcolor=over.bgcolor)
             segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width, over or base)
