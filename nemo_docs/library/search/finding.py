@@ -10,7 +10,7 @@ from enum import StrEnum
 from nemo_docs.library.analysis import PARTED, SHORTEST_PART, terms, tokens
 from nemo_docs.library.records import Hit, PassageScore
 from nemo_docs.library.search import earlier, exact
-from nemo_docs.library.search.ranking import SCORED, all_ranked, every_score
+from nemo_docs.library.search.ranking import SCORED, by_language, every_score
 from nemo_docs.library.search.scope import everywhere, of_documents
 from nemo_docs.library.search.scoring import Scored
 from nemo_docs.library.search.statistics import Rows
@@ -47,7 +47,8 @@ def search(
     else:
         scope = everywhere(rows) if pages is None else of_documents(rows, pages)
         most = limit if by is Unit.PASSAGE else max(SCORED, 4 * limit)
-        found = all_ranked(rows, query, scope, most, languages, quoted)
+        lists = by_language(rows, query, scope, most, languages, quoted).values()
+        found = sorted((each for some in lists for each in some), key=lambda each: (-each[1], each[0]))
     return [_hit(rows, passage, score, query) for passage, score in _first_of_each(rows, found, by, limit)]
 
 
