@@ -36,6 +36,8 @@ _COMPANION_SHARE = 0.1
 _SIZE = 1_000
 """Added to a language's passages, so that a language of ten is not taken for the query's because two hold a word."""
 _K1 = 1.2
+_MOST = 4
+"""Times that a term counts here in one passage; more hardly add to it."""
 _EVERYTHING = ((0, (1 << 63) - 1),)
 
 Asked = Mapping[str, tuple[Collection, Sequence[Term]]]
@@ -60,11 +62,14 @@ def candidates(rows: Rows, asked: Asked, scope: Scope, limit: int, phrases: Sequ
             found[language] = _holding(rows, phrases, collection, scope, budget)
         else:
             found[language] = _promising(rows, terms, collection, scope, budget, limit)
-    best = nlargest(
-        limit, ((promise, -passage, language) for language in found for passage, promise in found[language].items())
-    )
+    # The best of each language first: its promises are compared where they lie, in place of tuples made of all of them.
+    best = [
+        (promises[passage], -passage, language)
+        for language, promises in found.items()
+        for passage in nlargest(limit, promises, key=promises.__getitem__)
+    ]
     chosen: dict[str, list[int]] = {language: [] for language in asked}
-    for _, passage, language in best:
+    for _, passage, language in nlargest(limit, best):
         chosen[language].append(-passage)
     return chosen
 
@@ -95,8 +100,9 @@ def _promising(
             continue
         rare.append(term)
         entries = _entries(rows, term, collection, scope, budget)
-        for passage, count in entries:
-            promise[passage] += term.weight * count * (_K1 + 1) / (count + _K1)
+        gains = [term.weight * count * (_K1 + 1) / (count + _K1) for count in range(_MOST + 1)]
+        for passage, count in entries.items():
+            promise[passage] += gains[count] if count < _MOST else gains[_MOST]
         compounds = _compounds(rows, term, collection, scope, budget - len(entries))
         for passage in compounds:
             promise[passage] += PART_WEIGHT * term.weight
@@ -135,17 +141,19 @@ def _ask_in_company(
             promise[passage] += term.weight
 
 
-def _entries(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Sequence[tuple[int, int]]:
+def _entries(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Mapping[int, int]:
     """Passages that hold a term, and how often, as far as that is cheap to know."""
-    if scope.ranges is None or term.passages <= BUDGET:
-        most = limit if scope.ranges is None else -1
-        (found,) = rows(  # one string of them all: a row for each would take three times as long
-            "SELECT group_concat(doc) FROM (SELECT doc FROM index_instances WHERE term = ? LIMIT ?)",
-            (collection.language + term.text, most),
-        )
-        counts = Counter(map(int, found[0].split(","))) if found[0] else Counter()
-        return [(passage, counts[passage]) for passage in scope.among(counts)][:limit]
-    return [(passage, 1) for passage in _matches(rows, _quoted(term, collection), scope, limit)]
+    if scope.ranges is not None and term.passages > BUDGET:
+        return dict.fromkeys(_matches(rows, _quoted(term, collection), scope, limit), 1)
+    most = limit if scope.ranges is None else -1
+    (found,) = rows(  # one string of them all: a row for each would take three times as long
+        "SELECT group_concat(doc) FROM (SELECT doc FROM index_instances WHERE term = ? LIMIT ?)",
+        (collection.language + term.text, most),
+    )
+    counts = Counter(map(int, found[0].split(","))) if found[0] else Counter()
+    if scope.is_everything:
+        return counts
+    return {passage: counts[passage] for passage in scope.among(counts)[:limit]}
 
 
 def _compounds(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Sequence[int]:

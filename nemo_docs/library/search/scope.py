@@ -27,9 +27,14 @@ class Scope:
     hidden: frozenset[int] = frozenset()
     """Versions that are still being read while their documents show another; their passages are not to be found."""
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether every passage of the index is to be found."""
+        return self.ranges is None and not self.hidden
+
     def among(self, passages: Iterable[int]) -> list[int]:
         """Those of some passages that are to be found."""
-        if self.ranges is None and not self.hidden:
+        if self.is_everything:
             return list(passages)
         return [passage for passage in passages if self._holds(passage)]
 
