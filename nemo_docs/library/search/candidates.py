@@ -25,6 +25,8 @@ from nemo_docs.library.search.statistics import Collection, Rows, Term
 
 BUDGET = 20_000
 """Index entries that are read in the language of the query."""
+_SIFTED = 3
+"""How many times the budget is read where what the index says has to be sifted: of it only what passes counts."""
 _OTHERS = 20
 """Which part of it each other language has."""
 PART_WEIGHT = 0.5
@@ -95,7 +97,8 @@ def _promising(
     rare: list[Term] = []
     common: list[Term] = []
     for term in terms:
-        if budget <= 0 or (scope.ranges is None and (common or term.passages > budget)):
+        reach = budget if scope.is_everything else _SIFTED * budget
+        if budget <= 0 or (not scope.is_narrow and (common or term.passages > reach)):
             common.append(term)
             continue
         rare.append(term)
@@ -107,7 +110,7 @@ def _promising(
         for passage in compounds:
             promise[passage] += PART_WEIGHT * term.weight
         budget -= len(entries) + len(compounds)
-    if scope.ranges is None and common:
+    if common and not scope.is_narrow:
         telling = [term for term in common if term.passages <= _COMPANION_SHARE * collection.passages]
         beside = rare if len(promise) > limit else []
         _ask_in_company(rows, promise, beside, telling[:_COMPANIONS], collection, scope, budget)
@@ -143,12 +146,11 @@ def _ask_in_company(
 
 def _entries(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Mapping[int, int]:
     """Passages that hold a term, and how often, as far as that is cheap to know."""
-    if scope.ranges is not None and term.passages > BUDGET:
+    if scope.is_narrow:
         return dict.fromkeys(_matches(rows, _quoted(term, collection), scope, limit), 1)
-    most = limit if scope.ranges is None else -1
     (found,) = rows(  # one string of them all: a row for each would take three times as long
         "SELECT group_concat(doc) FROM (SELECT doc FROM index_instances WHERE term = ? LIMIT ?)",
-        (collection.language + term.text, most),
+        (collection.language + term.text, limit if scope.is_everything else _SIFTED * limit),
     )
     counts = Counter(map(int, found[0].split(","))) if found[0] else Counter()
     if scope.is_everything:
@@ -167,15 +169,16 @@ def _compounds(rows: Rows, term: Term, collection: Collection, scope: Scope, lim
 def _matches(rows: Rows, expression: str, scope: Scope, limit: int) -> list[int]:
     """Passages that match an expression of the index's own, in order."""
     matching: list[int] = []
-    for first, last in _EVERYTHING if scope.ranges is None else scope.ranges:
+    reach = limit if scope.is_everything or scope.is_narrow else _SIFTED * limit
+    for first, last in scope.ranges if scope.is_narrow and scope.ranges else _EVERYTHING:
         found = rows(
             "SELECT rowid FROM passage_index WHERE passage_index MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?",
-            (expression, first, last, limit - len(matching)),
+            (expression, first, last, reach - len(matching)),
         )
         matching += scope.among(row[0] for row in found)
         if len(matching) >= limit:
             break
-    return matching
+    return matching[:limit]
 
 
 def _quoted(term: Term, collection: Collection) -> str:

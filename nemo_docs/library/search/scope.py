@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from nemo_docs.library.indexing import VERSION_BITS, id_range
 from nemo_docs.library.search.statistics import Rows
 
+_NARROW = 8
 _VALUES = 500
 """Values in one query at most."""
 
@@ -26,6 +27,11 @@ class Scope:
     """First and last id of each; None for the whole library."""
     hidden: frozenset[int] = frozenset()
     """Versions that are still being read while their documents show another; their passages are not to be found."""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the index is best asked range by range; else it is asked as a whole, and what it says is sifted."""
+        return self.ranges is not None and len(self.ranges) <= _NARROW
 
     @property
     def is_everything(self) -> bool:
