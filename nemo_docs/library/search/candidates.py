@@ -114,10 +114,9 @@ def _promising(
         telling = [term for term in common if term.passages <= _COMPANION_SHARE * collection.passages]
         beside = rare if len(promise) > limit else []
         _ask_in_company(rows, promise, beside, telling[:_COMPANIONS], collection, scope, budget)
-        if not promise:
-            _ask_in_company(rows, promise, [], common[:_COMPANIONS], collection, scope, budget)
-        if not promise:
-            promise.update(_entries(rows, common[0], collection, scope, budget))
+        if len(promise) < limit:  # nothing that would fill the list is left out while there is budget
+            for passage, count in _entries(rows, common[0], collection, scope, budget).items():
+                promise[passage] += common[0].weight * count / (count + _K1)
     return promise
 
 
