@@ -52,7 +52,7 @@ def detect_question(text: str) -> str:
 
 
 def _by_script(letters: list[str]) -> str:
-    """Japanese and Korean are known by their letters alone, even beside much Latin."""
+    """Japanese and Korean are known by their letters alone, even beside much Latin; so is Chinese by having no Kana."""
     kana = hangul = wide = 0
     for letter in letters:
         if letter >= "\u1100":
@@ -62,6 +62,8 @@ def _by_script(letters: list[str]) -> str:
             wide += name.startswith("CJK")
     if kana > 0.1 * (kana + wide) and kana + wide > 0.5 * len(letters):
         return "ja"
+    if not kana and wide >= _FEWEST_LETTERS and wide > 0.5 * len(letters):
+        return "zh"
     return "ko" if hangul > 0.5 * len(letters) else ""
 
 
