@@ -21,6 +21,8 @@ _SCRIPTS = {"CJK": "zh", "DEVANAGARI": "hi", "ARABIC": "ar"}
 _SAMPLE_CHARACTERS = 20_000
 _FEWEST_LETTERS = 12
 """Fewer letters than this name no language, unless their script does."""
+_FEWEST_CHARACTERS = 6
+"""Fewer Chinese characters than this may be a Japanese name or heading."""
 _LEAST_CONFIDENCE = 0.5
 
 
@@ -62,7 +64,7 @@ def _by_script(letters: list[str]) -> str:
             wide += name.startswith("CJK")
     if kana > 0.1 * (kana + wide) and kana + wide > 0.5 * len(letters):
         return "ja"
-    if not kana and wide >= _FEWEST_LETTERS and wide > 0.5 * len(letters):
+    if not kana and wide >= _FEWEST_CHARACTERS and wide > 0.5 * len(letters):
         return "zh"
     return "ko" if hangul > 0.5 * len(letters) else ""
 

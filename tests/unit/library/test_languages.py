@@ -28,7 +28,7 @@ def test_detect_knows_japanese_beside_latin() -> None:
 
 
 def test_detect_knows_chinese_beside_latin_and_numbers() -> None:
-    assert detect("2018年GPU价格上涨：RTX 2080 Ti 售价为9999元") == "zh"
+    assert detect("2018年显卡价格上涨：RTX 2080 售价为9999元") == "zh"
 
 
 @pytest.mark.parametrize(
