@@ -27,6 +27,8 @@ _NAMES = {
 _SAMPLE_CHARACTERS = 20_000
 _FEWEST_LETTERS = 12
 """Fewer letters than this name no language, unless their script does."""
+_FEWEST_CHARACTERS = 6
+"""Fewer Chinese characters than this may be a Japanese name or heading."""
 _LEAST_CONFIDENCE = 0.5
 
 
@@ -71,7 +73,7 @@ def script(text: str) -> str:
 
 
 def _by_script(letters: list[str]) -> str:
-    """Japanese and Korean are known by their letters alone, even beside much Latin."""
+    """Japanese and Korean are known by their letters alone, even beside much Latin; so is Chinese by having no Kana."""
     kana = hangul = wide = 0
     for letter in letters:
         if letter >= "\u1100":
@@ -81,6 +83,8 @@ def _by_script(letters: list[str]) -> str:
             wide += name.startswith("CJK")
     if kana > 0.1 * (kana + wide) and kana + wide > 0.5 * len(letters):
         return "ja"
+    if not kana and wide >= _FEWEST_CHARACTERS and wide > 0.5 * len(letters):
+        return "zh"
     return "ko" if hangul > 0.5 * len(letters) else ""
 
 

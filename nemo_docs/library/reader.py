@@ -244,7 +244,7 @@ class LibraryReader:
         unit = finding.Unit(by)
         with self._snapshot():
             if exact:
-                return finding.search_exactly(self._rows, query, wanted, limit, languages, unit)
+                return finding.search_exactly(self._rows, self._schema(), query, wanted, limit, languages, unit)
             return finding.search(self._rows, self._schema(), query, wanted, limit, languages, unit)
 
     def passage_scores(self, query: str, documents: Iterable[Document | str]) -> dict[str, list[PassageScore]]:

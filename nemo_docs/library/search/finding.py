@@ -10,7 +10,7 @@ from enum import StrEnum
 from nemo_docs.library.analysis import PARTED, SHORTEST_PART, terms, tokens
 from nemo_docs.library.records import Hit, PassageScore
 from nemo_docs.library.search import earlier, exact
-from nemo_docs.library.search.ranking import SCORED, all_ranked, every_score
+from nemo_docs.library.search.ranking import SCORED, by_language, every_score
 from nemo_docs.library.search.scope import everywhere, of_documents
 from nemo_docs.library.search.scoring import Scored
 from nemo_docs.library.search.statistics import Rows
@@ -47,19 +47,20 @@ def search(
     else:
         scope = everywhere(rows) if pages is None else of_documents(rows, pages)
         most = limit if by is Unit.PASSAGE else max(SCORED, 4 * limit)
-        found = all_ranked(rows, query, scope, most, languages, quoted)
+        lists = by_language(rows, query, scope, most, languages, quoted).values()
+        found = sorted((each for some in lists for each in some), key=lambda each: (-each[1], each[0]))
     return [_hit(rows, passage, score, query) for passage, score in _first_of_each(rows, found, by, limit)]
 
 
 def search_exactly(
-    rows: Rows, letters: str, pages: Pages | None, limit: int, languages: Sequence[str] | None, by: Unit
+    rows: Rows, schema: int, letters: str, pages: Pages | None, limit: int, languages: Sequence[str] | None, by: Unit
 ) -> list[Hit]:
     """Where these very letters stand, in the order of the pages; the score is how often they begin in the passage."""
     if not letters.strip():
         return []
     seen: set[object] = set()
     hits: list[Hit] = []
-    for passage, spans in exact.occurrences(rows, letters, pages, languages):
+    for passage, spans in exact.occurrences(rows, letters, pages, languages, schema >= earlier.SCHEMA):
         hit = _hit(rows, passage["id"], float(len(spans)), "", spans)
         unit = _unit(by, passage["id"], hit.text_sha256, hit.document)
         if unit not in seen:
