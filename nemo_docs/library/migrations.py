@@ -38,6 +38,13 @@ def m004_ledger(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m005_meaning(db: Database) -> None:
+    """Vectors of passages, for search by meaning."""
+    for statement in _M005:
+        db.execute(statement)
+
+
 _M001 = (
     # One row: the last handle given, as a number. It outlives the documents, so no handle is given twice.
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
@@ -169,4 +176,22 @@ _M004 = (
     """UPDATE pages SET flags =
         CASE WHEN status <> 'ok' THEN status WHEN note LIKE 'hidden text%' THEN 'hidden' ELSE '' END""",
     "PRAGMA user_version = 4",
+)
+
+_M005 = (
+    # A row for each page text: the numbers of its passages (int64), as many vectors (int8), and the model they are of.
+    """CREATE TABLE passage_vectors (
+        text INTEGER PRIMARY KEY REFERENCES texts(id),
+        version INTEGER NOT NULL REFERENCES versions(id),
+        language TEXT NOT NULL,
+        model TEXT NOT NULL,
+        passages BLOB NOT NULL,
+        vectors BLOB NOT NULL
+    )""",
+    "CREATE INDEX passage_vectors_version ON passage_vectors(version)",
+    # A vector tells of the text that it was made of: it goes with any of the text's passages.
+    """CREATE TRIGGER passages_delete_vectors AFTER DELETE ON passages BEGIN
+        DELETE FROM passage_vectors WHERE text = old.text;
+    END""",
+    "PRAGMA user_version = 5",
 )

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nemo_docs.errors import NothingFound
 from nemo_docs.library.connection import connect_read_only, database_errors, is_file
@@ -27,6 +27,9 @@ from nemo_docs.library.records import (
     PassageScore,
     VersionStatus,
 )
+
+if TYPE_CHECKING:
+    from nemo_docs.library.meaning.storing import Share
 
 _DOCUMENTS = """
     SELECT d.handle, d.title, v.path, v.sha256, v.added, v.status, v.pages, v.language,
@@ -177,7 +180,15 @@ class LibraryReader:
         )
         return [Passage(**dict(row)) for row in rows]
 
-    def search(self, query: str, documents: Iterable[Document | str] | None = None, limit: int = 20) -> list[Hit]:
+    def search(
+        self,
+        query: str,
+        documents: Iterable[Document | str] | None = None,
+        limit: int = 20,
+        *,
+        question: bytes | None = None,
+        words: bool = True,
+    ) -> list[Hit]:
         """The passages that match best, best first.
 
         A passage matches if it holds any word of the query in any form that its own language gives the word. The query
@@ -187,6 +198,8 @@ class LibraryReader:
             query: Any text.
             documents: Look in these only; None looks in all.
             limit: Hits at most.
+            question: The query's vector (`meaning.embedder`): look by meaning, too.
+            words: Look by words; without them by meaning alone.
 
         Raises:
             LibraryError: If the index cannot be read.
@@ -195,6 +208,10 @@ class LibraryReader:
 
         handles = None if documents is None else [_handle(document) for document in documents]
         with self._snapshot():
+            if question is not None and self.has_meaning():
+                return searching.search_by_meaning(self._rows, query, question, handles, limit, words=words)
+            if not words:
+                return []
             return searching.search(self._rows, query, handles, limit)
 
     def passage_scores(self, query: str, documents: Iterable[Document | str]) -> dict[str, list[PassageScore]]:
@@ -204,6 +221,18 @@ class LibraryReader:
         handles = [_handle(document) for document in documents]
         with self._snapshot():
             return searching.passage_scores(self._rows, query, handles)
+
+    def has_meaning(self) -> bool:
+        """Whether anything in it can be found by meaning."""
+        from nemo_docs.library.meaning import storing
+
+        return self._schema() >= storing.SCHEMA and storing.has_vectors(self._rows)
+
+    def meaning_shares(self) -> dict[str, Share]:
+        """By each document's handle how many of its pages can be found by meaning; empty if none can."""
+        from nemo_docs.library.meaning import storing
+
+        return storing.shares(self._rows) if self.has_meaning() else {}
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
