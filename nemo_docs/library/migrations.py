@@ -39,9 +39,21 @@ def m004_ledger(db: Database) -> None:
 
 
 @migrations()
-def m005_meaning(db: Database) -> None:
-    """Vectors of passages, for search by meaning."""
+def m005_search(db: Database) -> None:
+    """An index by language, with what search needs to know of it; all passages are analysed anew."""
+    from nemo_docs.library import indexing
+
     for statement in _M005:
+        db.execute(statement)
+    indexing.rebuild(db.conn)
+    for statement in _M005_END:
+        db.execute(statement)
+
+
+@migrations()
+def m006_meaning(db: Database) -> None:
+    """Vectors of passages, for search by meaning."""
+    for statement in _M006:
         db.execute(statement)
 
 
@@ -178,7 +190,62 @@ _M004 = (
     "PRAGMA user_version = 4",
 )
 
+# A term stands in the index behind its passage's language, "en" and "house" as "enhouse": a language has frequencies of
+# its own, and eleven of them cost no more than one.
+_TERMS = "trim(replace(' ' || trim({0}.terms || ' ' || {0}.alternates), ' ', ' ' || {0}.language))"
+
 _M005 = (
+    "DROP TRIGGER passages_insert",
+    "DROP TRIGGER passages_delete",
+    "DROP TABLE passage_index",
+    "DROP INDEX passages_text",
+    "ALTER TABLE passages RENAME TO earlier_passages",
+    # The id holds the version in its upper bits (see indexing.py): what a document has is one range of the index.
+    """CREATE TABLE passages (
+        id INTEGER PRIMARY KEY,
+        version INTEGER NOT NULL REFERENCES versions(id),
+        text INTEGER NOT NULL REFERENCES texts(id),
+        ordinal INTEGER NOT NULL,
+        start INTEGER NOT NULL,
+        "end" INTEGER NOT NULL,
+        language TEXT NOT NULL,
+        terms TEXT NOT NULL,
+        alternates TEXT NOT NULL,
+        UNIQUE (version, ordinal)
+    )""",
+    "CREATE INDEX passages_text ON passages(text)",
+    f"CREATE VIEW passage_terms AS SELECT id, {_TERMS.format('passages')} AS terms FROM passages",
+    """CREATE VIRTUAL TABLE passage_index USING fts5 (
+        terms, content = 'passage_terms', content_rowid = 'id',
+        tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
+    )""",
+    "CREATE VIRTUAL TABLE index_terms USING fts5vocab (passage_index, row)",
+    "CREATE VIRTUAL TABLE index_instances USING fts5vocab (passage_index, instance)",
+    # What BM25 asks of a language: passages, and terms in all of them.
+    """CREATE TABLE index_sizes (
+        language TEXT PRIMARY KEY, passages INTEGER NOT NULL, terms INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    # Terms that so many passages hold that counting them takes long; as of when the index had `passages` of them.
+    "CREATE TABLE common_terms (term TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO counters VALUES ('passages counted', 0)",
+    f"""CREATE TRIGGER passages_insert AFTER INSERT ON passages BEGIN
+        INSERT INTO passage_index (rowid, terms) VALUES (new.id, {_TERMS.format("new")});
+        INSERT INTO index_sizes VALUES (
+            new.language, 1, length(new.terms) - length(replace(new.terms, ' ', '')) + (new.terms <> '')
+        ) ON CONFLICT (language) DO UPDATE SET passages = passages + 1, terms = terms + excluded.terms;
+    END""",
+    f"""CREATE TRIGGER passages_delete AFTER DELETE ON passages BEGIN
+        INSERT INTO passage_index (passage_index, rowid, terms) VALUES ('delete', old.id, {_TERMS.format("old")});
+        UPDATE index_sizes SET passages = passages - 1,
+            terms = terms - (length(old.terms) - length(replace(old.terms, ' ', '')) + (old.terms <> ''))
+        WHERE language = old.language;
+        DELETE FROM index_sizes WHERE language = old.language AND passages = 0;
+    END""",
+)
+
+_M005_END = ("DROP TABLE earlier_passages", "PRAGMA user_version = 5")
+
+_M006 = (
     # A row for each page text: the numbers of its passages (int64), as many vectors (int8), and the model they are of.
     """CREATE TABLE passage_vectors (
         text INTEGER PRIMARY KEY REFERENCES texts(id),
@@ -193,5 +260,5 @@ _M005 = (
     """CREATE TRIGGER passages_delete_vectors AFTER DELETE ON passages BEGIN
         DELETE FROM passage_vectors WHERE text = old.text;
     END""",
-    "PRAGMA user_version = 5",
+    "PRAGMA user_version = 6",
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,41 +186,55 @@ class LibraryReader:
         documents: Iterable[Document | str] | None = None,
         limit: int = 20,
         *,
+        pages: Mapping[str, Iterable[int]] | None = None,
+        languages: Sequence[str] | None = None,
+        by: str = "passage",
+        exact: bool = False,
         question: bytes | None = None,
         words: bool = True,
     ) -> list[Hit]:
-        """The passages that match best, best first.
+        """What matches best, best first.
 
-        A passage matches if it holds any word of the query in any form that its own language gives the word. The query
-        is words, never syntax.
+        A passage matches if it holds any word of the query in any form that its own language gives the word, and what
+        stands in quotation marks as words one behind the other. Nothing else in the query is syntax.
 
         Args:
             query: Any text.
             documents: Look in these only; None looks in all.
             limit: Hits at most.
+            pages: By a document's handle the numbers of its pages to look in; a document that is not named is looked
+                through as a whole.
+            languages: ISO 639-1 codes: look in pages of these only.
+            by: One hit for each "passage", "page" or "document"; the last two by the passage of it that fits best.
+            exact: Look for the query's very letters, quotation marks and all, in the order of the pages.
             question: The query's vector (`meaning.embedder`): look by meaning, too.
             words: Look by words; without them by meaning alone.
 
         Raises:
             LibraryError: If the index cannot be read.
         """
-        from nemo_docs.library import searching
+        from nemo_docs.library.search import finding
 
-        handles = None if documents is None else [_handle(document) for document in documents]
+        wanted: dict[str, Iterable[int] | None] | None = None
+        if documents is not None:
+            wanted = {handle: (pages or {}).get(handle) for handle in map(_handle, documents)}
+        unit = finding.Unit(by)
         with self._snapshot():
-            if question is not None and self.has_meaning():
-                return searching.search_by_meaning(self._rows, query, question, handles, limit, words=words)
-            if not words:
-                return []
-            return searching.search(self._rows, query, handles, limit)
+            if exact:
+                return finding.search_exactly(self._rows, query, wanted, limit, languages, unit)
+            if question is None or not self.has_meaning():
+                return finding.search(self._rows, self._schema(), query, wanted, limit, languages, unit)
+            return finding.search_by_meaning(
+                self._rows, query, question, wanted, limit, languages, unit, with_words=words
+            )
 
     def passage_scores(self, query: str, documents: Iterable[Document | str]) -> dict[str, list[PassageScore]]:
         """For each document by its handle, the score of every passage that matches, in page order."""
-        from nemo_docs.library import searching
+        from nemo_docs.library.search import finding
 
         handles = [_handle(document) for document in documents]
         with self._snapshot():
-            return searching.passage_scores(self._rows, query, handles)
+            return finding.passage_scores(self._rows, self._schema(), query, handles)
 
     def has_meaning(self) -> bool:
         """Whether anything in it can be found by meaning."""

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from nemo_docs.errors import LibraryError
-from nemo_docs.library import inbox, tags
+from nemo_docs.library import inbox, indexing, tags
 from nemo_docs.library.connection import BUSY_TIMEOUT_S, database_errors, transaction
 
 
@@ -56,6 +56,7 @@ def remove_document(connection: sqlite3.Connection, path: Path, handle: str) -> 
             (handle,),
         )
         execute("INSERT INTO passage_index (passage_index) VALUES ('optimize')")
+        indexing.count_common_terms(connection, anew=True)
     leave_no_byte(connection, path, f"Document {handle} is removed")
 
 

@@ -148,6 +148,7 @@ class Library:
             )
             execute(f"DELETE FROM passages WHERE version IN ({others})", (version.id,))
             indexing.restore(self._connection, version.id)
+            indexing.count_common_terms(self._connection)
             return self._version("v.id = ?", version.id)
 
     def move(self, version: Version, path: str) -> None:

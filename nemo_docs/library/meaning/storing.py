@@ -15,7 +15,7 @@ from typing import Any
 from nemo_docs.library.meaning.model import NAME
 from nemo_docs.library.passages import is_fragment
 
-SCHEMA = 5
+SCHEMA = 6
 """From which schema on a library has room for vectors."""
 Rows = Callable[..., list[sqlite3.Row]]
 """Runs a query, with its values, on one state of the library."""
