@@ -70,11 +70,19 @@ def search(query: tuple[str, ...], scopes: tuple[Scope, ...], limit: int, way: s
 
 
 def _question(library: LibraryReader, words: str, way: str) -> bytes | None:
-    """The vector of a query, where documents are to be found by meaning, too."""
+    """The vector of a query; None where it is to be looked for by words alone.
+
+    Raises:
+        WeightsMissing: If it is to be looked for by meaning alone, and that is not installed.
+        NothingFound: If it is, and no document is indexed by meaning.
+    """
     from nemo_docs.library.meaning import model
 
     if way == "words" or (way == "auto" and (model.absence() or not library.has_meaning())):
         return None
+    model.require()
+    if not library.has_meaning():
+        raise NothingFound("No document is indexed by meaning yet.", hint="Do that with: nemo-docs index")
     from nemo_docs.library.meaning.embedder import Embedder
 
     with Embedder() as embedder:
