@@ -196,7 +196,7 @@ def _without_accents(word: str) -> str:
 
 
 @cache
-def _stemmer(algorithm: str):  # type: ignore[no-untyped-def]  # snowballstemmer has no types
-    import snowballstemmer  # type: ignore[import-untyped]
+def _stemmer(algorithm: str):  # type: ignore[no-untyped-def]  # PyStemmer has no types
+    import Stemmer  # type: ignore[import-not-found]
 
-    return snowballstemmer.stemmer(algorithm)
+    return Stemmer.Stemmer(algorithm)

@@ -10,10 +10,9 @@ are counted beforehand, again whenever the library has grown by a quarter.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from nemo_docs.library.analysis import alternates, terms
+from nemo_docs.library.analysis import tokens
 from nemo_docs.library.passages import Span, passage_spans
 
 VERSION_BITS = 24
@@ -40,20 +39,15 @@ class IndexedPassage(NamedTuple):
 
 def indexed_passages(text: str, language: str) -> list[IndexedPassage]:
     """The passages of a page text, as the index takes them."""
-    return passages_of(text, passage_spans(text, language), language)
+    return [_indexed(text, span, language) for span in passage_spans(text, language)]
 
 
-def passages_of(text: str, spans: Iterable[Span], language: str) -> list[IndexedPassage]:
-    """As `indexed_passages`, of a page text that is cut already."""
-    return [
-        IndexedPassage(
-            start,
-            end,
-            " ".join(terms(text[start:end], language)),
-            " ".join(dict.fromkeys(alternates(text[start:end], language))),
-        )
-        for start, end in spans
-    ]
+def _indexed(text: str, span: Span, language: str) -> IndexedPassage:
+    found = list(tokens(text[slice(*span)], language, indexing=True))
+    alternates = dict.fromkeys(token.term for token in found if token.is_alternate)
+    return IndexedPassage(
+        *span, " ".join(token.term for token in found if not token.is_alternate), " ".join(alternates)
+    )
 
 
 def insert(

@@ -25,12 +25,14 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 from nemo_docs.library import indexing
+from nemo_docs.library.analysis import alternates, terms
 from nemo_docs.library.clean import clean
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import PageStatus
@@ -95,7 +97,7 @@ def bench_ntrex(folder: Path) -> dict[str, Any]:
     for file in sorted(folder.glob("??.txt")):
         language = file.stem
         sentences = file.read_text(encoding="utf-8").splitlines()
-        words = [re.findall(r"\w+", s) if language not in ("zh", "ja") else _pairs(s) for s in sentences]
+        words = [re.findall("[\\w\u0900-\u097f]+", s) if language not in ("zh", "ja") else _pairs(s) for s in sentences]
         counts = Counter(word for sentence in words for word in set(sentence))
         with tempfile.TemporaryDirectory() as temporary:
             path = Path(temporary) / "library.db"
@@ -126,28 +128,50 @@ def _pairs(sentence: str) -> list[str]:
     return [run[at : at + 4] for run in re.findall(r"\w+", sentence) for at in range(0, len(run), 4)]
 
 
-def texts_at_random(sources: dict[str, list[str]], count: int) -> Iterator[tuple[str, str]]:
-    """(language, passage) of words drawn from sentences: three in four follow their neighbour, one jumps elsewhere.
+@dataclass
+class _Half:
+    """Half a passage of words drawn from sentences, and how the product indexes it."""
 
-    To the words of the sources, which are as frequent as there, rare ones are added: one in twelve is a new word or one
-    of those that came before, so that the vocabulary grows as in real text (Heaps), and few words are in most passages.
-    """
+    text: str
+    terms: str
+    alternates: str
+
+
+def halves(sources: dict[str, list[str]], each: int) -> dict[str, list[_Half]]:
+    """For each language so many halves of passages: stretches of sentences, which leap from one to another."""
     draw = random.Random(7)
-    words = {language: [sentence.split() if language not in ("zh", "ja") else _pairs(sentence) for sentence in sentences]
-             for language, sentences in sources.items()}  # fmt: skip
-    languages = [*words] + ["en"] * 4
+    found: dict[str, list[_Half]] = {}
+    for language, sentences in sources.items():
+        is_dense = language in ("zh", "ja")
+        words = [_pairs(sentence) if is_dense else sentence.split() for sentence in sentences]
+        found[language] = []
+        for _ in range(each):
+            half: list[str] = []
+            while len(half) < (24 if is_dense else 42):
+                sentence = draw.choice(words)
+                at = draw.randrange(len(sentence)) if sentence else 0
+                half += sentence[at : at + draw.randint(3, 12)]
+            text = ("" if is_dense else " ").join(half)
+            found[language].append(_Half(text, " ".join(terms(text, language)), " ".join(alternates(text, language))))
+    return found
+
+
+def passages_at_random(pool: dict[str, list[_Half]], count: int) -> Iterator[tuple[str, _Half]]:
+    """(language, passage) of two halves, and rare words of its own: the vocabulary grows as in real text."""
+    draw = random.Random(9)
+    languages = [*pool] + ["en"] * 4
     for _ in range(count):
         language = draw.choice(languages)
-        passage: list[str] = []
-        size = 45 if language in ("zh", "ja") else 85
-        while len(passage) < size:
-            sentence = draw.choice(words[language])
-            at = draw.randrange(len(sentence)) if sentence else 0
-            passage += sentence[at : at + draw.randint(3, 12)]
-            if draw.random() < 0.6:
-                number = int(draw.paretovariate(0.6)) % 3_000_000
-                passage.append(_word(number, language))
-        yield language, ("" if language in ("zh", "ja") else " ").join(passage)
+        one, other = draw.choices(pool[language], k=2)
+        rare = " ".join(_word(int(draw.paretovariate(0.5)) % 5_000_000 + 100, language) for _ in range(4))
+        yield (
+            language,
+            _Half(
+                f"{one.text} {rare} {other.text}",
+                f"{one.terms} {rare} {other.terms}",
+                f"{one.alternates} {other.alternates}".strip(),
+            ),
+        )
 
 
 def _word(number: int, language: str) -> str:
@@ -168,51 +192,60 @@ PAGES, PASSAGES = 200, 5
 
 
 def fill(path: Path, xquad_folder: Path, ntrex_folder: Path, count: int) -> float:
-    """Make the library at random, the XQuAD paragraphs planted in it; returns the seconds that writing took."""
+    """Make the library at random, the XQuAD paragraphs planted in it; returns the seconds that it took."""
     sources = {file.stem: file.read_text(encoding="utf-8").splitlines() for file in sorted(ntrex_folder.glob("??.txt"))}
     planted = [(language, text) for language in BARS for text in xquad(xquad_folder, language)[0]]
     step = max(count // len(planted), 1)
     begun = perf_counter()
+    pool = halves(sources, 5_000)
     with Library(path) as library:
         connection = library._connection
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
-        texts: Iterator[tuple[str, str]] = texts_at_random(sources, count)
-        pages: dict[str, list[list[str]]] = {}
-        for number, (language, text) in enumerate(texts):
+        pages: dict[str, list[list[_Half]]] = {}
+        for number, (language, passage) in enumerate(passages_at_random(pool, count)):
             if number % step == 0 and number // step < len(planted):
-                name, paragraph = planted[number // step]
-                _write(library, f"xquad {name} {number // step}", name, [[paragraph]])
-            open_pages = pages.setdefault(language, [[]])
-            open_pages[-1].append(text)
-            if len(open_pages[-1]) == PASSAGES:
-                open_pages.append([])
-            if len(open_pages) > PAGES:
-                _write(library, f"{language} {number}", language, open_pages[:-1])
+                name, text = planted[number // step]
+                _write(library, f"xquad {number // step}", name, [(text, indexing.indexed_passages(text, name))])
+            document = pages.setdefault(language, [[]])
+            document[-1].append(passage)
+            if len(document[-1]) == PASSAGES:
+                document.append([])
+            if len(document) > PAGES:
+                _write(library, f"{language} {number}", language, [_page(halves) for halves in document[:-1]])
                 pages[language] = [[]]
             if number % 50_000 == 49_999:
                 connection.execute("COMMIT")
                 connection.execute("BEGIN")
                 print(f"{number + 1} passages, {perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+        for language, document in pages.items():
+            _write(library, f"{language} rest", language, [_page(halves) for halves in document if halves])
         indexing.count_common_terms(connection)
         connection.execute("COMMIT")
     return perf_counter() - begun
 
 
-def _write(library: Library, title: str, language: str, pages: list[list[str]]) -> None:
+def _page(passages: list[_Half]) -> tuple[str, list[indexing.IndexedPassage]]:
+    indexed, at = [], 0
+    for passage in passages:
+        indexed.append(indexing.IndexedPassage(at, at + len(passage.text), passage.terms, passage.alternates))
+        at += len(passage.text) + 2
+    return "\n\n".join(passage.text for passage in passages), indexed
+
+
+def _write(library: Library, title: str, language: str, pages: list[tuple[str, list[indexing.IndexedPassage]]]) -> None:
     """A document in one go, within a transaction that is open."""
     execute = library._connection.execute
     document = library._new_document(title)
     sha256 = hashlib.sha256(title.encode()).hexdigest()
     version = execute(
         """INSERT INTO versions (document, sha256, path, added, status, pages, language)
-           VALUES (?, ?, ?, '', 'complete', ?, ?)""",
+           VALUES (?, ?, ?, '2026-01-01T00:00:00+00:00', 'complete', ?, ?)""",
         (document, sha256, f"/{title}", len(pages), language),
     ).lastrowid
     assert version is not None
     execute("UPDATE documents SET version = ? WHERE id = ?", (version, document))
-    for number, passages in enumerate(pages, 1):
-        text = "\n\n".join(passages)
+    for number, (text, passages) in enumerate(pages, 1):
         page = execute(
             """INSERT INTO pages (version, number, status, characters, dropped, extractor, language, note)
                VALUES (?, ?, 'ok', ?, 0, 'text', ?, '')""",
@@ -222,16 +255,9 @@ def _write(library: Library, title: str, language: str, pages: list[list[str]]) 
             "INSERT INTO texts (page, sha256, extractor, text, raw, map) VALUES (?, ?, 'text', ?, x'', x'')",
             (page, hashlib.sha256(text.encode()).hexdigest(), text),
         ).lastrowid
-        execute("UPDATE pages SET text = ? WHERE id = ?", (row, page))
         assert row is not None
-        if len(passages) == 1:  # an XQuAD paragraph, cut as the product cuts it
-            indexing.insert(library._connection, version, row, language, indexing.indexed_passages(text, language))
-            continue
-        spans, at = [], 0
-        for passage in passages:  # cutting at random text's full stops would take longer than all else
-            spans.append((at, at + len(passage)))
-            at += len(passage) + 2
-        indexing.insert(library._connection, version, row, language, indexing.passages_of(text, spans, language))
+        execute("UPDATE pages SET text = ? WHERE id = ?", (row, page))
+        indexing.insert(library._connection, version, row, language, passages)
 
 
 def bench_scale(xquad_folder: Path, ntrex_folder: Path, count: int, path: Path) -> dict[str, Any]:
@@ -244,7 +270,7 @@ def bench_scale(xquad_folder: Path, ntrex_folder: Path, count: int, path: Path) 
     asked = [(language, question, place) for language in BARS for question, place in xquad(xquad_folder, language)[1]]
     asked = draw.sample(asked, 300)
     places = {language: 120 * at for at, language in enumerate(BARS)}
-    wanted = [f"xquad {language} {places[language] + place}" for language, _, place in asked]
+    wanted = [f"xquad {places[language] + place}" for language, _, place in asked]
     result |= _asked(path, [question for _, question, _ in asked])
     result["loss"] = _loss(path, asked, wanted)
     result["indexing_500_s"] = _more(path, ntrex_folder)
@@ -314,15 +340,9 @@ def _more(path: Path, ntrex_folder: Path) -> float:
     """Seconds that 500 passages more take, analysed and written page by page; taken back afterwards."""
     sentences = (ntrex_folder / "en.txt").read_text(encoding="utf-8").splitlines()
     draw = random.Random(11)
-    text = "\n\n".join(" ".join(draw.sample(sentences, 5)) for _ in range(5))
-    pages = [
-        " ".join(f"{word}" for word in "\n\n".join(" ".join(draw.sample(sentences, 4)) for _ in range(5)).split(" "))
-        for _ in range(100)
-    ]
+    pages = ["\n\n".join(" ".join(draw.sample(sentences, 4)) for _ in range(5)) for _ in range(100)]
     with Library(path) as library:
-        version = library.start_version(
-            path="/more", title="more", sha256=hashlib.sha256(text.encode()).hexdigest(), pages=100
-        )
+        version = library.start_version(path="/more", title="more", sha256="more", pages=100)
         new = [
             NewPage(n, "text", PageStatus.OK, language="en", raw=page, text=clean(page))
             for n, page in enumerate(pages, 1)

@@ -140,8 +140,8 @@ def mixed(path: Path, asked: dict[str, list[tuple[str, int, bytes]]]) -> dict[st
             for hits, (_, wanted, _) in zip(places, asked[language], strict=True)
         ]
         result[language] = {
-            "any_1": round(mean(hits[0][1] for hits in right), 4),
-            "own_1": round(mean(hits[0] == (True, True) for hits in right), 4),
+            "any_1": round(mean(any(number for _, number in hits[:1]) for hits in right), 4),
+            "own_1": round(mean((True, True) in hits[:1] for hits in right), 4),
             "own_5": round(mean((True, True) in hits[:5] for hits in right), 4),
             "others_10": round(mean(sum(hit == (False, True) for hit in hits) for hits in right), 2),
         }
@@ -168,7 +168,7 @@ def bench_speed(data: Path, passages: int) -> dict[str, Any]:
                     began = perf_counter()
                     reader.search(text, limit=10, question=None if way == "words" else vector)
                     times.append(1000 * (perf_counter() - began))
-        command = [sys.executable, "-m", "nemo_docs", "search", asked[0], "--json", "--by"]
+        command = [sys.executable, "-m", "nemo_docs", "search", asked[0], "--json", "--match"]
         whole = {way: command_ms([*command, way], home) for way in ("words", "auto")}
         return {
             "passages": stored,

@@ -49,7 +49,7 @@ def test_without_the_extra_it_says_so_and_search_goes_by_words(nemo_docs: NemoDo
     assert "hint: " in done.err
     assert [hit["found_by"] for hit in nemo_docs("search", "roof", "--json").events] == [["words"]]
     assert nemo_docs("search", "Dachreparatur", "--json").code == 3
-    assert nemo_docs("search", "roof", "--by", "meaning").code == 1
+    assert nemo_docs("search", "roof", "--match", "meaning").code == 1
     (check,) = (event for event in nemo_docs("doctor", "--json").events if event["name"] == "meaning")
     assert check["status"] == "ok"
     assert "words alone" in check["detail"]
@@ -59,7 +59,7 @@ def test_without_the_extra_it_says_so_and_search_goes_by_words(nemo_docs: NemoDo
 def test_before_anything_is_indexed_search_goes_by_words(nemo_docs: NemoDocs, write: Write) -> None:
     nemo_docs("add", write("lease.txt", LEASE))
     assert nemo_docs("search", "Dachreparatur").code == 3
-    done = nemo_docs("search", "roof", "--by", "meaning")
+    done = nemo_docs("search", "roof", "--match", "meaning")
     assert (done.code, "nemo-docs index" in done.err) == (3, True)
     assert [event["pages_by_meaning"] for event in nemo_docs("list", "--json").events] == [0]
 
@@ -73,7 +73,7 @@ def test_a_question_finds_a_passage_in_another_language(nemo_docs: NemoDocs, hom
     assert (done.events[-1]["pages"], done.events[-1]["pages_left"]) == (2, 0)
     assert [event["pages_by_meaning"] for event in nemo_docs("list", "--json").events] == [1, 1]
     for asked in ("Wie lange ist die Kündigungsfrist der Wohnung?", "房客搬走之前要提前多久通知？"):
-        assert nemo_docs("search", asked, "--by", "words").code == 3
+        assert nemo_docs("search", asked, "--match", "words").code == 3
         first, *_ = nemo_docs("search", asked, "--json").events
         assert (first["document"], first["found_by"]) == ("a", ["meaning"])
     first, *_ = nemo_docs("search", "Apfelkuchen backen", "--json").events

@@ -16,7 +16,7 @@ def found(
     *,
     handles: Iterable[str] | None = None,
     languages: Iterable[str] | None = None,
-    is_wanted: Callable[[int], bool] = lambda _: True,
+    among: Callable[[Iterable[int]], Iterable[int]],
     depth: int,
 ) -> list[Joined]:
     """The passages that words or meaning find, best first.
@@ -27,11 +27,12 @@ def found(
         words: For each language passages with their BM25; empty to search by meaning alone.
         handles: Look in these documents only; None looks in all.
         languages: Look in these languages only; None looks in all.
-        is_wanted: Says of a passage that only meaning finds whether it may be found.
+        among: Leaves of passages those that may be found.
         depth: Passages of each language that only meaning finds, at most.
     """
     from nemo_docs.library.meaning.vectors import standings  # numpy takes longer to import than a search by words
 
     standing = standings(storing.kept(rows, handles, languages), question)
-    with_words = {passage for each in words.values() for passage, _ in each}
-    return [each for each in joined(words, standing, depth) if each.passage in with_words or is_wanted(each.passage)]
+    every = joined(words, standing, depth)
+    wanted = frozenset(among(each.passage for each in every))
+    return [each for each in every if each.passage in wanted]

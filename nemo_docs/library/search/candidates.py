@@ -4,53 +4,89 @@ An OR over all words of a question walks the entries of its stop words, which ar
 at a million of them. The rarest terms find nearly every passage that could win. Leaving terms out by their share would
 cost small libraries 0.05 of recall at 1, so nothing is left out as long as the budget lasts: in a small one all terms
 are within it. Terms beyond it are asked only in company, which the index answers by leaping from one list to the other.
+
+Words that are common in one language are not in another. So the language whose passages hold the words of a query most
+often, which is nearly always the query's own, has the whole budget, and each of the others a part of it.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from heapq import nlargest
 from itertools import combinations
 
 from nemo_docs.library.analysis import PART, PARTED, SHORTEST_PART
+from nemo_docs.library.analysis import terms as terms_of
 from nemo_docs.library.indexing import COMMON
 from nemo_docs.library.search.scope import Scope
 from nemo_docs.library.search.statistics import Collection, Rows, Term
 
 BUDGET = 20_000
-"""Index entries that are read of one language."""
+"""Index entries that are read in the language of the query."""
+_OTHERS = 20
+"""Which part of it each other language has."""
 PART_WEIGHT = 0.5
 """What a compound counts that holds a term as a part."""
-_COMPANIONS = 4
+_COMPANIONS = 3
 """Terms beyond the budget that are asked together with others."""
+_COMPANION_SHARE = 0.1
+"""Of the passages; a term that more of them hold says too little to be asked for."""
+_SIZE = 1_000
+"""Added to a language's passages, so that a language of ten is not taken for the query's because two hold a word."""
 _K1 = 1.2
+_EVERYTHING = ((0, (1 << 63) - 1),)
+
+Asked = Mapping[str, tuple[Collection, Sequence[Term]]]
+"""By language: its passages, and the terms of the query there, rarest first."""
 
 
-def candidates(
-    rows: Rows,
-    terms: Sequence[Term],
-    collection: Collection,
-    scope: Scope,
-    limit: int,
-    phrases: Sequence[Sequence[str]] = (),
-) -> list[int]:
-    """Ids of passages to score, the most promising first.
+def candidates(rows: Rows, asked: Asked, scope: Scope, limit: int, phrases: Sequence[str] = ()) -> dict[str, list[int]]:
+    """Ids of passages to score, by language.
 
     Args:
         rows: Reads the library.
-        terms: Of the query, rarest first.
-        collection: The language.
+        asked: The query.
         scope: Where to look.
-        limit: How many will be scored: more than these need more to choose by.
-        phrases: Each a run of terms that every passage must hold, one behind the other.
+        limit: How many will be scored: where there are more, the most promising are taken.
+        phrases: Each passage must hold the words of each of these, one behind the other.
     """
-    if phrases:
-        expression = " AND ".join(
-            '"' + " ".join(collection.language + word for word in phrase) + '"' for phrase in phrases
-        )
-        return list(_matches(rows, expression, scope, BUDGET))
+    found: dict[str, dict[int, float]] = {}
+    own = max(asked, key=lambda language: _likelihood(*asked[language]), default="")
+    for language, (collection, terms) in asked.items():
+        budget = BUDGET if language == own else BUDGET // _OTHERS
+        if phrases:
+            found[language] = _holding(rows, phrases, collection, scope, budget)
+        else:
+            found[language] = _promising(rows, terms, collection, scope, budget, limit)
+    best = nlargest(
+        limit, ((promise, -passage, language) for language in found for passage, promise in found[language].items())
+    )
+    chosen: dict[str, list[int]] = {language: [] for language in asked}
+    for _, passage, language in best:
+        chosen[language].append(-passage)
+    return chosen
+
+
+def _likelihood(collection: Collection, terms: Sequence[Term]) -> float:
+    """How often the language's passages hold the query's words: the logarithm of the shares' mean."""
+    shares = [(term.passages + 0.5) / (collection.passages + _SIZE) for term in terms]
+    return sum(map(math.log, shares)) / max(len(shares), 1) if shares else -math.inf
+
+
+def _holding(rows: Rows, phrases: Sequence[str], collection: Collection, scope: Scope, limit: int) -> dict[int, float]:
+    runs = [
+        " ".join(collection.language + word for word in terms_of(phrase, collection.language)) for phrase in phrases
+    ]
+    expression = " AND ".join(f'"{run}"' for run in runs if run)
+    return dict.fromkeys(_matches(rows, expression, scope, limit), 1.0) if expression else {}
+
+
+def _promising(
+    rows: Rows, terms: Sequence[Term], collection: Collection, scope: Scope, budget: int, limit: int
+) -> dict[int, float]:
     promise: dict[int, float] = defaultdict(float)
-    budget = BUDGET
     rare: list[Term] = []
     common: list[Term] = []
     for term in terms:
@@ -58,53 +94,61 @@ def candidates(
             common.append(term)
             continue
         rare.append(term)
-        for passage, count in _entries(rows, term, collection, scope, budget):
+        entries = _entries(rows, term, collection, scope, budget)
+        for passage, count in entries:
             promise[passage] += term.weight * count * (_K1 + 1) / (count + _K1)
-            budget -= 1
-        for passage in _compounds(rows, term, collection, scope, budget):
+        compounds = _compounds(rows, term, collection, scope, budget - len(entries))
+        for passage in compounds:
             promise[passage] += PART_WEIGHT * term.weight
-            budget -= 1
-    if scope.ranges is None:
-        _ask_in_company(rows, promise, rare, common[:_COMPANIONS], collection, scope, max(budget, 0), limit)
-    return sorted(promise, key=lambda passage: (-promise[passage], passage))[:limit]
+        budget -= len(entries) + len(compounds)
+    if scope.ranges is None and common:
+        telling = [term for term in common if term.passages <= _COMPANION_SHARE * collection.passages]
+        beside = rare if len(promise) > limit else []
+        _ask_in_company(rows, promise, beside, telling[:_COMPANIONS], collection, scope, budget)
+        if not promise:
+            _ask_in_company(rows, promise, [], common[:_COMPANIONS], collection, scope, budget)
+        if not promise:
+            promise.update(_entries(rows, common[0], collection, scope, budget))
+    return promise
 
 
 def _ask_in_company(
     rows: Rows, promise: dict[int, float], rare: Sequence[Term], common: Sequence[Term], collection: Collection,
-    scope: Scope, budget: int, limit: int,
+    scope: Scope, budget: int,
 ) -> None:  # fmt: skip
     """What terms beyond the budget add: to the candidates there are, and passages that hold two of them."""
-    held: dict[int, set[Term]] = {}
-    if rare and len(promise) > limit:
+    holding: dict[str, set[int]] = {term.text: set() for term in common}
+    if rare:
         anyone = " OR ".join(_quoted(term, collection) for term in rare)
         for term in common:
-            for passage in _matches(rows, f"({anyone}) AND {_quoted(term, collection)}", scope, BUDGET):
-                held.setdefault(passage, set()).add(term)
+            company = f"({anyone}) AND {_quoted(term, collection)}"
+            holding[term.text].update(_matches(rows, company, scope, len(promise)))
     for one, other in combinations(common, 2):
-        if len(held) - len(promise) > budget:
+        pair = _matches(rows, f"{_quoted(one, collection)} AND {_quoted(other, collection)}", scope, budget)
+        holding[one.text].update(pair)
+        holding[other.text].update(pair)
+        budget -= len(pair)
+        if budget <= 0:
             break
-        for passage in _matches(
-            rows, f"{_quoted(one, collection)} AND {_quoted(other, collection)}", scope, budget // 3
-        ):
-            held.setdefault(passage, set()).update((one, other))
-    for passage, these in held.items():
-        promise[passage] += sum(term.weight for term in these)
-    if not promise and common:
-        for passage, count in _entries(rows, common[0], collection, scope, BUDGET):
-            promise[passage] += count
+    for term in common:
+        for passage in holding[term.text]:
+            promise[passage] += term.weight
 
 
-def _entries(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Iterable[tuple[int, int]]:
+def _entries(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Sequence[tuple[int, int]]:
     """Passages that hold a term, and how often, as far as that is cheap to know."""
     if scope.ranges is None or term.passages <= BUDGET:
-        most = BUDGET if scope.ranges is None else -1
-        found = rows("SELECT doc FROM index_instances WHERE term = ? LIMIT ?", (collection.language + term.text, most))
-        counts = Counter([row[0] for row in found])
-        return [(passage, count) for passage, count in counts.items() if passage in scope][:limit]
+        most = limit if scope.ranges is None else -1
+        (found,) = rows(  # one string of them all: a row for each would take three times as long
+            "SELECT group_concat(doc) FROM (SELECT doc FROM index_instances WHERE term = ? LIMIT ?)",
+            (collection.language + term.text, most),
+        )
+        counts = Counter(map(int, found[0].split(","))) if found[0] else Counter()
+        return [(passage, counts[passage]) for passage in scope.among(counts)][:limit]
     return [(passage, 1) for passage in _matches(rows, _quoted(term, collection), scope, limit)]
 
 
-def _compounds(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Iterable[int]:
+def _compounds(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Sequence[int]:
     """Passages that hold longer words with a term in them; those of a common term would be too many to help."""
     if collection.language not in PARTED or len(term.text) < SHORTEST_PART or term.passages >= COMMON or limit <= 0:
         return []
@@ -112,17 +156,18 @@ def _compounds(rows: Rows, term: Term, collection: Collection, scope: Scope, lim
     return _matches(rows, f"({begins} OR {within}) NOT {_quoted(term, collection)}", scope, limit)
 
 
-def _matches(rows: Rows, expression: str, scope: Scope, limit: int) -> Iterator[int]:
+def _matches(rows: Rows, expression: str, scope: Scope, limit: int) -> list[int]:
     """Passages that match an expression of the index's own, in order."""
-    for first, last in scope.ranges or ((0, (1 << 63) - 1),):
+    matching: list[int] = []
+    for first, last in _EVERYTHING if scope.ranges is None else scope.ranges:
         found = rows(
             "SELECT rowid FROM passage_index WHERE passage_index MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?",
-            (expression, first, last, limit),
+            (expression, first, last, limit - len(matching)),
         )
-        limit -= len(found)
-        yield from (row[0] for row in found if row[0] in scope)
-        if limit <= 0:
-            return
+        matching += scope.among(row[0] for row in found)
+        if len(matching) >= limit:
+            break
+    return matching
 
 
 def _quoted(term: Term, collection: Collection) -> str:

@@ -11,10 +11,10 @@ from enum import StrEnum
 from nemo_docs.library.analysis import PARTED, SHORTEST_PART, terms, tokens
 from nemo_docs.library.records import Hit, PassageScore
 from nemo_docs.library.search import earlier, exact
-from nemo_docs.library.search.ranking import SCORED, all_ranked, every_score, ranked
+from nemo_docs.library.search.ranking import SCORED, by_language, every_score
 from nemo_docs.library.search.scope import everywhere, of_documents
 from nemo_docs.library.search.scoring import Scored
-from nemo_docs.library.search.statistics import Rows, collections
+from nemo_docs.library.search.statistics import Rows
 
 Pages = Mapping[str, Iterable[int] | None]
 """By a document's handle the numbers of its pages to look in; None for all of them."""
@@ -48,7 +48,8 @@ def search(
     else:
         scope = everywhere(rows) if pages is None else of_documents(rows, pages)
         most = limit if by is Unit.PASSAGE else max(SCORED, 4 * limit)
-        found = all_ranked(rows, query, scope, most, languages, quoted)
+        lists = by_language(rows, query, scope, most, languages, quoted).values()
+        found = sorted((each for some in lists for each in some), key=lambda each: (-each[1], each[0]))
     return [_hit(rows, passage, score, query) for passage, score in _first_of_each(rows, found, by, limit)]
 
 
@@ -73,16 +74,9 @@ def search_by_meaning(
     scope = everywhere(rows) if pages is None else of_documents(rows, pages)
     most = max(SCORED, limit)
     quoted = phrases(query)
-    words: dict[str, Scored] = {}
-    if with_words:
-        for collection in collections(rows, languages):
-            words[collection.language] = ranked(rows, query, collection.language, scope, most, quoted)
-    if with_words and quoted:
-        joined = found(rows, question, words, handles=(), depth=most)
-    else:
-        joined = found(
-            rows, question, words, handles=pages, languages=languages, is_wanted=scope.__contains__, depth=most
-        )
+    words = by_language(rows, query, scope, most, languages, quoted) if with_words else {}
+    where = () if with_words and quoted else pages
+    joined = found(rows, question, words, handles=where, languages=languages, among=scope.among, depth=most)
     ways = {each.passage: each.found_by for each in joined}
     first = _first_of_each(rows, [(each.passage, each.score) for each in joined], by, limit)
     return [replace(_hit(rows, passage, score, query), found_by=ways[passage]) for passage, score in first]

@@ -27,8 +27,13 @@ class Scope:
     hidden: frozenset[int] = frozenset()
     """Versions that are still being read while their documents show another; their passages are not to be found."""
 
-    def __contains__(self, passage: int) -> bool:
-        """Whether a passage is to be found."""
+    def among(self, passages: Iterable[int]) -> list[int]:
+        """Those of some passages that are to be found."""
+        if self.ranges is None and not self.hidden:
+            return list(passages)
+        return [passage for passage in passages if self._holds(passage)]
+
+    def _holds(self, passage: int) -> bool:
         if passage >> VERSION_BITS in self.hidden:
             return False
         if self.ranges is None:

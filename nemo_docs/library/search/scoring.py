@@ -12,6 +12,7 @@ import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 
 from nemo_docs.library.analysis import PARTED, SHORTEST_PART
 from nemo_docs.library.search.candidates import PART_WEIGHT
@@ -20,9 +21,9 @@ from nemo_docs.library.search.statistics import Collection, Rows, Term
 K1, B = 1.2, 0.75
 """BM25's usual saturation and length normalisation."""
 SURROUNDINGS_SHARE = 0.5
-LETTERS_SHARE = 0.4
+LETTERS_SHARE = 0.3
 """What the letters add at most, as a share of the best score by words."""
-LOOKED_AT = 100
+LOOKED_AT = 60
 """How many of the best are looked at by their letters."""
 _GRAM = 3
 _DENSE = "\u2e80"
@@ -47,7 +48,7 @@ class Held:
     """Of each term of the query."""
 
 
-def scored(rows: Rows, ids: Sequence[int], terms: Sequence[Term], collection: Collection) -> Scored:
+def scored(rows: Rows, ids: Sequence[int], terms: Sequence[Term], collection: Collection, limit: int) -> Scored:
     """Passages with their scores, best first; those that hold no term of the query are left out.
 
     Args:
@@ -55,10 +56,16 @@ def scored(rows: Rows, ids: Sequence[int], terms: Sequence[Term], collection: Co
         ids: Of passages in this language.
         terms: Of the query, in this language.
         collection: The language.
+        limit: How many are wanted; those that do not come near are not scored to the end.
     """
-    wanted = {near for passage in ids for near in (passage - 1, passage, passage + 1)}
-    found = held(_by_id(rows, wanted), terms, collection)
-    return score(rows, found, [passage for passage in ids if passage in found], terms, collection)
+    found = held(_by_id(rows, ids), terms, collection)
+    alone = {
+        passage: _bm25(one.counts, one.length / collection.average_length, terms) for passage, one in found.items()
+    }
+    best = nlargest(max(limit, LOOKED_AT), alone, key=lambda passage: (alone[passage], -passage))
+    near = {passage + step for passage in best for step in (-1, 1)} - found.keys()
+    found.update(held(_by_id(rows, near), terms, collection))
+    return score(rows, found, best, terms, collection)
 
 
 def _by_id(rows: Rows, ids: Iterable[int]) -> list[sqlite3.Row]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nemo_docs.library.analysis import terms
@@ -48,37 +49,33 @@ def collections(rows: Rows, languages: Sequence[str] | None = None) -> list[Coll
     return [each for each in found if languages is None or each.language in languages]
 
 
-def query_terms(rows: Rows, query: str, collection: Collection) -> list[Term]:
-    """The terms of a query, each once, rarest first; among them such as no passage holds."""
-    words = list(dict.fromkeys(terms(query, collection.language)))
-    counts = _frequencies(rows, [collection.language + word for word in words])
-    weights = [_rarity(collection.passages, min(count, collection.passages)) for count in counts]
+def query_terms(rows: Rows, query: str, collections: Sequence[Collection]) -> dict[str, list[Term]]:
+    """The terms of a query by language, each once, rarest first; among them such as no passage holds."""
+    words = {each.language: list(dict.fromkeys(terms(query, each.language))) for each in collections}
+    counts = _frequencies(rows, [language + word for language, some in words.items() for word in some])
+    return {each.language: _weighted(words[each.language], counts, each) for each in collections}
+
+
+def _weighted(words: Sequence[str], counts: Mapping[str, int], collection: Collection) -> list[Term]:
+    holding = [min(counts.get(collection.language + word, 0), collection.passages) for word in words]
+    weights = [_rarity(collection.passages, count) for count in holding]
     highest = max(weights, default=1.0)
     found = [
         Term(word, count, weight * math.sqrt(weight / highest))
-        for word, count, weight in zip(words, counts, weights, strict=True)
+        for word, count, weight in zip(words, holding, weights, strict=True)
     ]
     return sorted(found, key=lambda term: term.passages)
 
 
-def _frequencies(rows: Rows, words: Sequence[str]) -> list[int]:
-    """In how many passages each stands."""
-    if not words:
-        return []
-    counted = {
-        row["term"]: int(row["passages"])
-        for at in range(0, len(words), 500)
-        for row in rows(
-            f"SELECT term, passages FROM common_terms WHERE term IN ({', '.join('?' * len(words[at : at + 500]))})",
-            words[at : at + 500],
-        )
-    }
-    return [
-        counted[word]
-        if word in counted
-        else sum(row[0] for row in rows("SELECT doc FROM index_terms WHERE term = ?", (word,)))
-        for word in words
-    ]
+def _frequencies(rows: Rows, words: Sequence[str]) -> dict[str, int]:
+    """In how many passages each stands; one query for all, since they may be a hundred."""
+    found = rows(
+        """SELECT value, coalesce(
+               (SELECT passages FROM common_terms WHERE term = value), (SELECT doc FROM index_terms WHERE term = value)
+           ) FROM json_each(?)""",
+        (json.dumps(words),),
+    )
+    return {word: count or 0 for word, count in found}
 
 
 def _rarity(passages: int, holding: int) -> float:
