@@ -1,7 +1,7 @@
 """Search by meaning: does it find the right passage, in the question's language and in others, and in how long.
 
     python -m tests.benchmarks.bench_semantic quality XQUAD --keep FOLDER     (google-deepmind/xquad: xquad.en.json ...)
-    python -m tests.benchmarks.bench_semantic speed NTREX --passages 100000
+    python -m tests.benchmarks.bench_semantic speed XQUAD NTREX --passages 100000
 
 `quality`: each paragraph is a document of a library of its language; each question is asked of the library of its
 language, of those of the others, and of one that holds all six languages at once. Through the product: its ingest, its
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import mean, quantiles
+from statistics import mean, median, quantiles
 from time import perf_counter
 from typing import Any
 
@@ -34,7 +34,8 @@ from nemo_docs.library.meaning.storing import Pending
 from nemo_docs.library.meaning.vectors import language_means, quantised
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.settings import LANGUAGES
-from tests.benchmarks.bench_search import make, recall, texts_at_random, xquad
+from tests.benchmarks import bench_search
+from tests.benchmarks.bench_search import make, recall, xquad
 from tests.benchmarks.machine import commit, processor
 
 SPOKEN = ("en", "de", "es", "zh", "ar", "hi")
@@ -149,15 +150,12 @@ def mixed(path: Path, asked: dict[str, list[tuple[str, int, bytes]]]) -> dict[st
     return result
 
 
-def bench_speed(data: Path, passages: int) -> dict[str, Any]:
+def bench_speed(data: Path, news: Path, passages: int) -> dict[str, Any]:
     """A search with the question's vector at hand, and the whole command."""
-    sources = {language: (data / f"{language}.txt").read_text("utf-8").splitlines() for language in LANGUAGES}
-    asked = sources["en"][:40]
+    asked = [text for text, _ in xquad(data, "en")[1][::8]]
     with tempfile.TemporaryDirectory() as home:
         path = Path(home) / "library.db"
-        texts = list(texts_at_random(sources, passages))
-        per = 500
-        make_pages(path, [texts[at : at + per] for at in range(0, len(texts), per)])
+        bench_search.fill(path, data, news, passages)
         stored = fill(path)
         with Embedder() as embedder:
             vectors = [embedder.query(text) for text in asked]
@@ -168,24 +166,15 @@ def bench_speed(data: Path, passages: int) -> dict[str, Any]:
                     began = perf_counter()
                     reader.search(text, limit=10, question=None if way == "words" else vector)
                     times.append(1000 * (perf_counter() - began))
+            kept = reader._rows("SELECT sum(length(vectors) + length(passages)) AS bytes FROM passage_vectors")
         command = [sys.executable, "-m", "nemo_docs", "search", asked[0], "--json", "--match"]
-        whole = {way: command_ms([*command, way], home) for way in ("words", "auto")}
         return {
             "passages": stored,
-            "bytes": path.stat().st_size,
+            "bytes": {"library": path.stat().st_size, "vectors": kept[0]["bytes"]},
+            "median_ms": {way: round(median(times), 1) for way, times in took.items()},
             "p95_ms": {way: round(quantiles(times, n=20)[-1], 1) for way, times in took.items()},
-            "command_ms": whole,
+            "command_ms": {way: command_ms([*command, way], home) for way in ("words", "auto")},
         }
-
-
-def make_pages(path: Path, pages: list[list[tuple[str, str]]]) -> None:
-    """A document for each list of passages."""
-    by_language: list[tuple[str, str]] = []
-    for page in pages:
-        for language in LANGUAGES:
-            if some := [text for spoken, text in page if spoken == language]:
-                by_language.append((language, "\n\n".join(some)))
-    make(path, by_language)
 
 
 def fill(path: Path) -> int:
@@ -232,12 +221,13 @@ def main() -> None:
     quality.add_argument("--every", type=int, default=1, help="Only every so-manieth question.")
     speed = kinds.add_parser("speed")
     speed.add_argument("data", type=Path)
+    speed.add_argument("news", type=Path)
     speed.add_argument("--passages", type=int, default=100_000)
     options = parser.parse_args()
     if options.kind == "quality":
         result = bench_quality(options.data, options.keep, options.every)
     else:
-        result = bench_speed(options.data, options.passages)
+        result = bench_speed(options.data, options.news, options.passages)
     print(json.dumps({"benchmark": f"semantic {options.kind}", **result, "threads": os.environ.get("OMP_NUM_THREADS"),
                       "commit": commit(), "processor": processor()}))  # fmt: skip
 

@@ -49,11 +49,13 @@ class Standing:
         passages: Their numbers in the library, [N] int64.
         deviations: For each, by how many standard deviations it lies above the mean of its language, [N] float32.
         deviation: The standard deviation of its language, as a cosine.
+        is_home: Whether it is the question's language.
     """
 
     passages: NDArray[np.int64]
     deviations: Floats
     deviation: float
+    is_home: bool
 
     def best(self, limit: int, least: float) -> dict[int, float]:
         """The passages that stand out most, and by how much; at most `limit`, each by at least `least`."""
@@ -168,4 +170,4 @@ def _standing(numbers: NDArray[np.int64], products: Floats, language: str, asked
     centre = (float(cosines.sum()) + _PRIOR * usual) / (n + _PRIOR)
     variance = (float(((cosines - centre) ** 2).sum()) + _PRIOR * spread**2) / (n + _PRIOR)
     deviation = float(np.sqrt(variance))
-    return Standing(numbers, (cosines - centre) / np.float32(deviation), deviation)
+    return Standing(numbers, (cosines - centre) / np.float32(deviation), deviation, language == asked.home)

@@ -11,9 +11,9 @@ from nemo_docs.library.meaning.vectors import Standing
 scores = st.dictionaries(st.integers(1, 60), st.floats(0.1, 40), max_size=20)
 
 
-def standing(deviations: list[float]) -> Standing:
+def standing(deviations: list[float], *, is_home: bool = False) -> Standing:
     numbers = np.arange(1, len(deviations) + 1, dtype=np.int64)
-    return Standing(numbers, np.array(deviations, np.float32), 0.023)
+    return Standing(numbers, np.array(deviations, np.float32), 0.023, is_home)
 
 
 @given(scores)
@@ -63,9 +63,11 @@ def test_words_and_meaning_together_beat_either() -> None:
 
 def test_languages_are_compared_by_how_far_passages_stand_out_of_their_own() -> None:
     english = standing([5.0, 3.5, *[0.0] * 40])
-    chinese = Standing(np.array([101, 102]), np.array([4.2, 0.0], np.float32), 0.05)
+    chinese = Standing(np.array([101, 102]), np.array([4.2, 0.0], np.float32), 0.05, False)
     found = joined({}, {"en": english, "zh": chinese}, 10)
     assert [each.passage for each in found] == [1, 101, 2]
+    at_home = standing([5.0, 3.5, *[0.0] * 40], is_home=True)
+    assert [each.passage for each in joined({}, {"en": at_home, "zh": chinese}, 10)] == [1, 2, 101]
 
 
 def test_words_without_a_vector_count_all_the_same() -> None:
