@@ -228,13 +228,22 @@ class LibraryReader:
                 self._rows, query, question, wanted, limit, languages, unit, with_words=words
             )
 
-    def passage_scores(self, query: str, documents: Iterable[Document | str]) -> dict[str, list[PassageScore]]:
-        """For each document by its handle, the score of every passage that matches, in page order."""
+    def passage_scores(
+        self, query: str, documents: Iterable[Document | str], *, question: bytes | None = None
+    ) -> dict[str, list[PassageScore]]:
+        """For each document by its handle, the score of every passage that matches, in page order.
+
+        Args:
+            query: Any text.
+            documents: Those to look in.
+            question: The query's vector (`meaning.embedder`): in other languages look by meaning, too.
+        """
         from nemo_docs.library.search import finding
 
         handles = [_handle(document) for document in documents]
         with self._snapshot():
-            return finding.passage_scores(self._rows, self._schema(), query, handles)
+            question = question if self.has_meaning() else None
+            return finding.passage_scores(self._rows, self._schema(), query, handles, question)
 
     def has_meaning(self) -> bool:
         """Whether anything in it can be found by meaning."""

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from nemo_docs.answering.ranking import WINDOWS
 from nemo_docs.library.connection import connect_to_write, transaction
 from nemo_docs.library.meaning import model, storing
 from nemo_docs.library.meaning.embedder import Embedder
@@ -117,6 +118,7 @@ def bench_quality(data: Path, folder: Path, every: int) -> dict[str, Any]:
                 "meaning": [recall(found, wanted[a], at) for at in (1, 5)],
                 "words": recall(searched(folder / f"{b}.db", asked[a], "words")[0], wanted[a], 1),
             }
+            between[pair]["windows"] = windows(folder / f"{b}.db", asked[a])
         print(pair, between[pair], file=sys.stderr, flush=True)
     return {
         "within": within,
@@ -124,6 +126,23 @@ def bench_quality(data: Path, folder: Path, every: int) -> dict[str, Any]:
         "mixed": mixed(folder / f"{ALL}.db", asked),
         "passages_per_s": speed,
     }
+
+
+def windows(path: Path, asked: list[tuple[str, int, bytes]], every: int = 6) -> dict[str, list[float]]:
+    """Where the reading plan finds the right of 120 documents, by its best passage: first, and among 24 windows."""
+    result = {}
+    for way in ("words", "auto"):
+        found = []
+        with LibraryReader(path) as reader:
+            documents = reader.documents()
+            titles = {document.handle: document.title for document in documents}
+            for text, _, vector in asked[::every]:
+                scores = reader.passage_scores(text, documents, question=vector if way == "auto" else None)
+                best = {handle: max(each.score for each in some) for handle, some in scores.items() if some}
+                found.append([titles[handle] for handle in sorted(best, key=lambda handle: -best[handle])])
+        wanted = [str(number) for _, number, _ in asked[::every]]
+        result[way] = [recall(found, wanted, at) for at in (1, WINDOWS)]
+    return result
 
 
 def mixed(path: Path, asked: dict[str, list[tuple[str, int, bytes]]]) -> dict[str, Any]:

@@ -101,14 +101,24 @@ def search_exactly(
     return hits
 
 
-def passage_scores(rows: Rows, schema: int, query: str, handles: Sequence[str]) -> dict[str, list[PassageScore]]:
-    """For each document by its handle, the score of every passage that matches, in page order."""
+def passage_scores(
+    rows: Rows, schema: int, query: str, handles: Sequence[str], question: bytes | None
+) -> dict[str, list[PassageScore]]:
+    """For each document by its handle, the score of every passage that matches, in page order.
+
+    With the query's vector also of passages in other languages that mean the same.
+    """
     if schema < earlier.SCHEMA:
         found = earlier.ranked(rows, query, handles)
     else:
         found = every_score(rows, query, of_documents(rows, dict.fromkeys(handles)))
     scores: dict[str, list[PassageScore]] = {handle: [] for handle in handles}
     known = dict(found)
+    if question is not None:
+        from nemo_docs.library.meaning.searching import in_other_languages
+
+        for passage, meant in in_other_languages(rows, question, handles).items():
+            known[passage] = known.get(passage, 0.0) + meant
     for handle in scores:
         passages = rows(
             """SELECT s.id, p.number, s.start, s."end" FROM documents d JOIN pages p ON p.version = d.version
