@@ -57,7 +57,10 @@ def search_by_meaning(
     rows: Rows, query: str, question: bytes, pages: Pages | None, limit: int, languages: Sequence[str] | None, by: Unit,
     *, with_words: bool,
 ) -> list[Hit]:  # fmt: skip
-    """What words or meaning find, best first. What stands in quotation marks has to be there, so words alone find it.
+    """What words or meaning find, best first.
+
+    What stands in quotation marks has to be there, so words alone find it; but where no passage holds it, meaning finds
+    what answers a question around it.
 
     Args:
         rows: Reads the library.
@@ -75,7 +78,8 @@ def search_by_meaning(
     most = max(SCORED, limit)
     quoted = phrases(query)
     words = by_language(rows, query, scope, most, languages, quoted) if with_words else {}
-    where = () if with_words and quoted else pages
+    is_phrase_alone = not any(character.isalnum() for character in _QUOTED.sub("", query))
+    where = () if with_words and quoted and (any(words.values()) or is_phrase_alone) else pages
     joined = found(rows, question, words, handles=where, languages=languages, among=scope.among, depth=most)
     ways = {each.passage: each.found_by for each in joined}
     first = _first_of_each(rows, [(each.passage, each.score) for each in joined], by, limit)
