@@ -251,6 +251,14 @@ class LibraryReader:
 
         return self._schema() >= storing.SCHEMA and storing.has_vectors(self._rows)
 
+    def lacks_meaning(self) -> bool:
+        """Whether some page that could be found by meaning cannot be yet."""
+        from nemo_docs.library.meaning import storing
+
+        if self._schema() < storing.SCHEMA:
+            return bool(self._rows("SELECT 1 FROM passages LIMIT 1"))
+        return bool(storing.pending(self._rows, 0, 1))
+
     def meaning_shares(self) -> dict[str, Share]:
         """By each document's handle how many of its pages can be found by meaning; empty if none can."""
         from nemo_docs.library.meaning import storing
