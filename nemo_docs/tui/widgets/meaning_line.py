@@ -66,6 +66,10 @@ class MeaningLine(Static):
     def on_click(self, event: Click) -> None:
         """Pause, or go on."""
         event.stop()
+        self.toggle()
+
+    def toggle(self) -> None:
+        """Pause, or go on."""
         self._is_paused = not self._is_paused
         if self._is_paused and self._job:
             self._job.cancel()
@@ -81,8 +85,8 @@ class MeaningLine(Static):
                 self._show("another nemo-docs does it")
             case MeaningIndexed(pages, total, seconds_left):
                 self._show(f"{pages:,} of {counted(total, 'page')} · {duration(seconds_left)} left")
-            case MeaningDone():
-                self._show("")
+            case MeaningDone(pages_left=left):
+                self._show(f"{counted(left, 'page')} left" if left else "")
 
     def on_job_ended(self, message: JobEnded) -> None:
         """Say nothing more, or what went wrong."""
@@ -91,8 +95,6 @@ class MeaningLine(Static):
         if isinstance(message.error, NemoDocsError):
             self._is_paused = True
             self._show(message.error.message)
-        elif self._is_paused:
-            self._show(self._said)
 
     def _begin(self) -> None:
         if self._job is None:
