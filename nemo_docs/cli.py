@@ -35,6 +35,7 @@ _COMMANDS = {
     "tag": "documents:tag",
     "remove": "documents:remove",
     "search": "search:search",
+    "index": "index:index",
     "read": "read:read",
     "ask": "ask:ask",
     "model": "models:model",

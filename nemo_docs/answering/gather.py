@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from nemo_docs.answering.source import Source
 from nemo_docs.errors import NothingFound
+from nemo_docs.library.languages import detect_question
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import Document, PassageScore
 
@@ -42,5 +43,23 @@ def gather(library: LibraryReader, wanted: Iterable[tuple[Document, frozenset[in
 
 
 def searched(library: LibraryReader, sources: Sequence[Source], question: str) -> dict[str, list[PassageScore]]:
-    """For each source by its handle, the passages that hold words of the question."""
-    return library.passage_scores(question, [source.handle for source in sources])
+    """For each source by its handle, the passages that hold words of the question or, in other languages, mean it.
+
+    Meaning is asked only where it can help: if it is installed, and some source is in another language.
+    """
+    handles = [source.handle for source in sources]
+    return library.passage_scores(question, handles, question=_vector(library, sources, question))
+
+
+def _vector(library: LibraryReader, sources: Sequence[Source], question: str) -> bytes | None:
+    """The question's vector; None where words alone are to be asked."""
+    from nemo_docs.library.meaning import model
+
+    if model.absence() or not library.has_meaning():
+        return None
+    if {source.language for source in sources} == {detect_question(question)}:
+        return None
+    from nemo_docs.library.meaning.embedder import Embedder
+
+    with Embedder() as embedder:
+        return embedder.query(question)

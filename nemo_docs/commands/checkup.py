@@ -98,6 +98,7 @@ def check_all(options: Mapping[str, object] | None = None) -> Iterator[Check]:
     yield _library(configuration.paths.library)
     yield _queue(configuration.paths.library)
     yield _ocr(configuration.settings)
+    yield _meaning(configuration.paths.library)
     yield _store(configuration)
     yield from _models(configuration)
     engine, status = _engine(configuration)
@@ -193,6 +194,25 @@ def _library(path: Path) -> Check:
     if unread:
         return Check("library", Status.WARNING, f"{detail}; {unread} not read to the end", "Add those files again.")
     return Check("library", Status.OK, detail)
+
+
+def _meaning(path: Path) -> Check:
+    """Whether documents can be found by meaning, and how many of their pages."""
+    from nemo_docs.library.meaning import model
+    from nemo_docs.library.reader import LibraryReader
+
+    if absence := model.absence():
+        return Check("meaning", Status.OK, f"search goes by words alone: {absence.message}", absence.hint)
+    try:
+        model.check_weights()
+        with LibraryReader(path) as library:
+            shares = library.meaning_shares().values()
+            pages = sum(page.text_sha256 != "" for each in library.documents() for page in library.pages(each))
+    except NemoDocsError as error:
+        return Check("meaning", Status.BROKEN, error.message, error.hint)
+    done = sum(share.pages for share in shares)
+    hint = "The app goes on while it is open; or: nemo-docs index" if done < pages else ""
+    return Check("meaning", Status.OK, f"{model.NAME}, {done:,} of {pages:,} pages can be found by it", hint)
 
 
 def _store(configuration: Configuration) -> Check:

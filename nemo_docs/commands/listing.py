@@ -30,12 +30,15 @@ def list_(as_json: bool) -> None:
     configuration = load()
     with LibraryReader(configuration.paths.library) as library:
         documents = library.documents()
+        meaning = library.meaning_shares()
     shares = _shares(configuration)
     if not documents and not as_json:
         click.echo("The library is empty. Add a document: nemo-docs add FILE", err=True)
     for document in documents:
         if as_json:
-            emit("document", {**dataclasses.asdict(document), **_read(shares, document)})
+            by_meaning = meaning[document.handle].pages if document.handle in meaning else 0
+            facts = {**dataclasses.asdict(document), **_read(shares, document), "pages_by_meaning": by_meaning}
+            emit("document", facts)
             continue
         pages = f"{document.pages} page{'' if document.pages == 1 else 's'}"
         notes = []

@@ -16,6 +16,7 @@ from nemo_docs.plain import printable
 from nemo_docs.settings import LANGUAGES
 
 if TYPE_CHECKING:
+    from nemo_docs.library.reader import LibraryReader
     from nemo_docs.library.records import Hit
 
 _SNIPPET = 400
@@ -50,6 +51,13 @@ _BEFORE = 80
     metavar="CODE",
     help="Only pages in this language, such as de; und are those whose language is unknown. May be repeated.",
 )
+@click.option(
+    "--match",
+    type=click.Choice(["auto", "words", "meaning"]),
+    default="auto",
+    show_default=True,
+    help="What passages have to match; auto is both, where documents are indexed by meaning: nemo-docs index.",
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Results at most.")
 @json_option
 def search(
@@ -58,18 +66,21 @@ def search(
     exact: bool,
     by: str,
     languages: tuple[str, ...],
+    match: str,
     limit: int,
     as_json: bool,
 ) -> None:
-    """Find passages that hold the words of QUERY.
+    """Find passages that hold the words of QUERY, or that mean the same.
 
     The words are found in any form that their language gives them, and what stands in quotation marks as words one
-    behind the other; nothing else in QUERY is syntax. Exits with 3 when nothing is found.
+    behind the other; nothing else in QUERY is syntax. By meaning passages are found in other languages, too. Exits with
+    3 when nothing is found.
     """
     words = " ".join(query)
     if not (words.strip() if exact else any(character.isalnum() for character in words)):
         raise UsageError(f"{_short(words)} holds no word to look for.", hint="Give words; nothing else is indexed.")
     with open_reader() as library:
+        question = None if exact else _question(library, words, match)
         wanted = look_up(library, scopes)
         hits = library.search(
             words,
@@ -79,6 +90,8 @@ def search(
             languages=languages or None,
             by=by,
             exact=exact,
+            question=question,
+            words=match != "meaning",
         )
     if not hits:
         where = "those documents" if scopes else "the library"
@@ -92,10 +105,11 @@ def search(
 
 
 def _headline(hit: Hit, by: str) -> str:
+    meant = "" if "words" in hit.found_by else ", by meaning"
     if by == "document":
-        return f"{hit.document}  {hit.title}"
+        return f"{hit.document}  {hit.title}{meant}"
     place = f"{hit.document}:{hit.page}" if by == "page" else f"{hit.document}.{hit.passage}"
-    return f"{place}  {hit.title}, page {hit.page}"
+    return f"{place}  {hit.title}, page {hit.page}{meant}"
 
 
 def _snippet(hit: Hit) -> str:
@@ -133,6 +147,26 @@ def _plain(text: str) -> str:
 
 def _marked(text: str) -> str:
     return click.style(text, bold=True, underline=True) if sys.stdout.isatty() else text
+
+
+def _question(library: LibraryReader, words: str, way: str) -> bytes | None:
+    """The vector of a query; None where it is to be looked for by words alone.
+
+    Raises:
+        WeightsMissing: If it is to be looked for by meaning alone, and that is not installed.
+        NothingFound: If it is, and no document is indexed by meaning.
+    """
+    from nemo_docs.library.meaning import model
+
+    if way == "words" or (way == "auto" and (model.absence() or not library.has_meaning())):
+        return None
+    model.require()
+    if not library.has_meaning():
+        raise NothingFound("No document is indexed by meaning yet.", hint="Do that with: nemo-docs index")
+    from nemo_docs.library.meaning.embedder import Embedder
+
+    with Embedder() as embedder:
+        return embedder.query(words)
 
 
 def _short(words: str) -> str:

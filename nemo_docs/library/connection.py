@@ -22,7 +22,7 @@ from typing import Any
 
 from nemo_docs.errors import LibraryError
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """The newest schema that this program knows; the number of migrations."""
 BUSY_TIMEOUT_S = 30.0
 """How long one program waits for another that writes."""

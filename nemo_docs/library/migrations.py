@@ -57,6 +57,13 @@ def m006_search(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m007_meaning(db: Database) -> None:
+    """Vectors of passages, for search by meaning."""
+    for statement in _M007:
+        db.execute(statement)
+
+
 _M001 = (
     # One row: the last handle given, as a number. It outlives the documents, so no handle is given twice.
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
@@ -273,3 +280,21 @@ _M006 = (
 )
 
 _M006_END = ("DROP TABLE earlier_passages", "PRAGMA user_version = 6")
+
+_M007 = (
+    # A row for each page text: the numbers of its passages (int64), as many vectors (int8), and the model they are of.
+    """CREATE TABLE passage_vectors (
+        text INTEGER PRIMARY KEY REFERENCES texts(id),
+        version INTEGER NOT NULL REFERENCES versions(id),
+        language TEXT NOT NULL,
+        model TEXT NOT NULL,
+        passages BLOB NOT NULL,
+        vectors BLOB NOT NULL
+    )""",
+    "CREATE INDEX passage_vectors_version ON passage_vectors(version)",
+    # A vector tells of the text that it was made of: it goes with any of the text's passages.
+    """CREATE TRIGGER passages_delete_vectors AFTER DELETE ON passages BEGIN
+        DELETE FROM passage_vectors WHERE text = old.text;
+    END""",
+    "PRAGMA user_version = 7",
+)

@@ -76,7 +76,7 @@ def _pieces(text: str, sentence: Span) -> list[Span]:
 def _with_fragments_joined(text: str, runs: list[Span]) -> list[Span]:
     joined: list[Span] = []
     for start, end in runs:
-        has_fragment = bool(joined) and (_is_fragment(text, joined[-1]) or _is_fragment(text, (start, end)))
+        has_fragment = bool(joined) and (is_fragment(text, joined[-1]) or is_fragment(text, (start, end)))
         if has_fragment and estimated_tokens(text[joined[-1][0] : end]) <= 2 * _TARGET_TOKENS:
             joined[-1] = (joined[-1][0], end)
         else:
@@ -84,7 +84,8 @@ def _with_fragments_joined(text: str, runs: list[Span]) -> list[Span]:
     return joined
 
 
-def _is_fragment(text: str, span: Span) -> bool:
+def is_fragment(text: str, span: Span) -> bool:
+    """Whether a stretch holds too few letters to say anything: a page number, a caption."""
     letters = 0
     for character in text[span[0] : span[1]]:
         if character.isalnum():

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nemo_docs.errors import NothingFound
 from nemo_docs.library.connection import connect_read_only, database_errors, is_file
@@ -30,6 +30,10 @@ from nemo_docs.library.records import (
 
 _STEPS = 50_000
 """Of SQLite's machine, between two looks whether an answer is still wanted: a few milliseconds."""
+
+if TYPE_CHECKING:
+    from nemo_docs.library.meaning.storing import Share
+
 _DOCUMENTS = """
     SELECT d.handle, d.title, v.path, v.sha256, v.added, v.status, v.pages, v.language,
            count(p.id) AS pages_read,
@@ -217,6 +221,8 @@ class LibraryReader:
         languages: Sequence[str] | None = None,
         by: str = "passage",
         exact: bool = False,
+        question: bytes | None = None,
+        words: bool = True,
     ) -> list[Hit]:
         """What matches best, best first.
 
@@ -232,6 +238,8 @@ class LibraryReader:
             languages: ISO 639-1 codes: look in pages of these only.
             by: One hit for each "passage", "page" or "document"; the last two by the passage of it that fits best.
             exact: Look for the query's very letters, quotation marks and all, in the order of the pages.
+            question: The query's vector (`meaning.embedder`): look by meaning, too.
+            words: Look by words; without them by meaning alone.
 
         Raises:
             LibraryError: If the index cannot be read.
@@ -245,15 +253,48 @@ class LibraryReader:
         with self._snapshot():
             if exact:
                 return finding.search_exactly(self._rows, self._schema(), query, wanted, limit, languages, unit)
-            return finding.search(self._rows, self._schema(), query, wanted, limit, languages, unit)
+            if question is None or not self.has_meaning():
+                return finding.search(self._rows, self._schema(), query, wanted, limit, languages, unit)
+            return finding.search_by_meaning(
+                self._rows, query, question, wanted, limit, languages, unit, with_words=words
+            )
 
-    def passage_scores(self, query: str, documents: Iterable[Document | str]) -> dict[str, list[PassageScore]]:
-        """For each document by its handle, the score of every passage that matches, in page order."""
+    def passage_scores(
+        self, query: str, documents: Iterable[Document | str], *, question: bytes | None = None
+    ) -> dict[str, list[PassageScore]]:
+        """For each document by its handle, the score of every passage that matches, in page order.
+
+        Args:
+            query: Any text.
+            documents: Those to look in.
+            question: The query's vector (`meaning.embedder`): in other languages look by meaning, too.
+        """
         from nemo_docs.library.search import finding
 
         handles = [_handle(document) for document in documents]
         with self._snapshot():
-            return finding.passage_scores(self._rows, self._schema(), query, handles)
+            question = question if self.has_meaning() else None
+            return finding.passage_scores(self._rows, self._schema(), query, handles, question)
+
+    def has_meaning(self) -> bool:
+        """Whether anything in it can be found by meaning."""
+        from nemo_docs.library.meaning import storing
+
+        return self._schema() >= storing.SCHEMA and storing.has_vectors(self._rows)
+
+    def lacks_meaning(self) -> bool:
+        """Whether some page that could be found by meaning cannot be yet."""
+        from nemo_docs.library.meaning import storing
+
+        if self._schema() < storing.SCHEMA:
+            return bool(self._rows("SELECT 1 FROM passages LIMIT 1"))
+        return bool(storing.pending(self._rows, 0, 1))
+
+    def meaning_shares(self) -> dict[str, Share]:
+        """By each document's handle how many of its pages can be found by meaning; empty if none can."""
+        from nemo_docs.library.meaning import storing
+
+        return storing.shares(self._rows) if self.has_meaning() else {}
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:

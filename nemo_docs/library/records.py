@@ -182,8 +182,10 @@ class Hit:
         end: End of the passage, exclusive.
         text_sha256: The hash of the page text that the offsets belong to.
         text: The passage, `page_text[start:end]`.
-        score: BM25, larger is better; comparable within one query.
+        score: BM25, larger is better; comparable within one query. Where meaning was searched, too, by how many
+            standard deviations the passage stands out of those in its language.
         highlights: Spans of the words that matched, as offsets into the page text.
+        found_by: By "words", by "meaning", or by both.
     """
 
     document: str
@@ -196,6 +198,7 @@ class Hit:
     text: str
     score: float
     highlights: tuple[tuple[int, int], ...]
+    found_by: tuple[str, ...] = ("words",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nemo_docs.library.adding_queue import AddingQueue
     from nemo_docs.library.conversations import Conversations
     from nemo_docs.library.events import IngestEvent
+    from nemo_docs.library.meaning.indexing import MeaningEvent
     from nemo_docs.library.reader import LibraryReader
     from nemo_docs.library.reading_queue import ReadingQueue
     from nemo_docs.library.redo import PageRedone
@@ -482,6 +483,25 @@ class Desk:
                 yield event
                 if cancelled():
                     return
+
+    def index_by_meaning(self, cancelled: Cancelled) -> Iterator[MeaningEvent]:
+        """Let all pages be found by meaning, where that is installed; it rests while a question is answered.
+
+        Raises:
+            NemoDocsError: As `meaning.indexing.index` says.
+        """
+        from nemo_docs.library.meaning import model
+        from nemo_docs.library.meaning.indexing import index
+
+        if model.absence():
+            return
+        with self.reader() as library:
+            if not library.lacks_meaning():
+                return
+        paths, threads = self.configuration.paths, self.configuration.settings.threads
+        yield from index(
+            paths.library, state=paths.state, threads=threads, cancelled=cancelled, held=lambda: self._asking > 0
+        )
 
     def count_files(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
         """How many files these files and folders hold that can be read; more and more until all are counted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from nemo_docs.library.analysis import PARTED, SHORTEST_PART, terms, tokens
@@ -52,6 +53,39 @@ def search(
     return [_hit(rows, passage, score, query) for passage, score in _first_of_each(rows, found, by, limit)]
 
 
+def search_by_meaning(
+    rows: Rows, query: str, question: bytes, pages: Pages | None, limit: int, languages: Sequence[str] | None, by: Unit,
+    *, with_words: bool,
+) -> list[Hit]:  # fmt: skip
+    """What words or meaning find, best first.
+
+    What stands in quotation marks has to be there, so words alone find it; but where no passage holds it, meaning finds
+    what answers a question around it.
+
+    Args:
+        rows: Reads the library.
+        query: Words.
+        question: The query's vector.
+        pages: Where to look; None looks in all documents.
+        limit: Hits at most.
+        languages: Look in pages of these only.
+        by: What to give one hit for.
+        with_words: Whether words count; else meaning alone.
+    """
+    from nemo_docs.library.meaning.searching import found
+
+    scope = everywhere(rows) if pages is None else of_documents(rows, pages)
+    most = max(SCORED, limit)
+    quoted = phrases(query)
+    words = by_language(rows, query, scope, most, languages, quoted) if with_words else {}
+    is_phrase_alone = not any(character.isalnum() for character in _QUOTED.sub("", query))
+    where = () if with_words and quoted and (any(words.values()) or is_phrase_alone) else pages
+    joined = found(rows, question, words, handles=where, languages=languages, among=scope.among, depth=most)
+    ways = {each.passage: each.found_by for each in joined}
+    first = _first_of_each(rows, [(each.passage, each.score) for each in joined], by, limit)
+    return [replace(_hit(rows, passage, score, query), found_by=ways[passage]) for passage, score in first]
+
+
 def search_exactly(
     rows: Rows, schema: int, letters: str, pages: Pages | None, limit: int, languages: Sequence[str] | None, by: Unit
 ) -> list[Hit]:
@@ -71,14 +105,24 @@ def search_exactly(
     return hits
 
 
-def passage_scores(rows: Rows, schema: int, query: str, handles: Sequence[str]) -> dict[str, list[PassageScore]]:
-    """For each document by its handle, the score of every passage that matches, in page order."""
+def passage_scores(
+    rows: Rows, schema: int, query: str, handles: Sequence[str], question: bytes | None
+) -> dict[str, list[PassageScore]]:
+    """For each document by its handle, the score of every passage that matches, in page order.
+
+    With the query's vector also of passages in other languages that mean the same.
+    """
     if schema < earlier.SCHEMA:
         found = earlier.ranked(rows, query, handles)
     else:
         found = every_score(rows, query, of_documents(rows, dict.fromkeys(handles)))
     scores: dict[str, list[PassageScore]] = {handle: [] for handle in handles}
     known = dict(found)
+    if question is not None:
+        from nemo_docs.library.meaning.searching import in_other_languages
+
+        for passage, meant in in_other_languages(rows, question, handles).items():
+            known[passage] = known.get(passage, 0.0) + meant
     for handle in scores:
         passages = rows(
             """SELECT s.id, p.number, s.start, s."end" FROM documents d JOIN pages p ON p.version = d.version

@@ -50,6 +50,7 @@ from nemo_docs.tui.widgets.fit_meter import FitMeter
 from nemo_docs.tui.widgets.job_list import JobList
 from nemo_docs.tui.widgets.key_line import KeyLine
 from nemo_docs.tui.widgets.library_pane import LibraryPane
+from nemo_docs.tui.widgets.meaning_line import MeaningLine
 from nemo_docs.tui.widgets.prompt import Prompt
 from nemo_docs.tui.widgets.source_pane import SourcePane
 from nemo_docs.tui.widgets.title_line import EngineState, TitleLine
@@ -107,6 +108,7 @@ class MainScreen(Screen[None]):
             with Vertical(id="left"):
                 yield LibraryPane(self.desk)
                 yield JobList(self.desk)
+                yield MeaningLine(self.desk)
             with Vertical(id="middle"):
                 yield Welcome(self.desk)
                 yield Conversation(self.desk)
@@ -201,6 +203,7 @@ class MainScreen(Screen[None]):
         """Show what there is now."""
         self._library.reload()
         self._jobs.look_at_queue()
+        self.query_one(MeaningLine).look()
         self._fit.show_fit(self._library.selected, only_if_changed=not message.is_read)
 
     async def on_library_shown(self, message: LibraryShown) -> None:

@@ -63,7 +63,7 @@ def test_the_first_schema_keeps_its_data_when_it_is_brought_up_to_date(old_libra
         assert (reader.pages("a"), reader.page_texts("a")) == (pages, texts)
         assert [hit.page for hit in reader.search("rents")] == [1]
     with closing(sqlite3.connect(old_library)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (6,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (7,)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
