@@ -91,7 +91,7 @@ class PdfReader:
             return _flagged(raw, mine)
         theirs = garble(other.text)
         is_better = theirs < score / 2 or (not raw.text.strip() and bool(other.text.strip()))
-        is_mended = PageFlag.REORDERED in other.flags or len(other.hidden) > len(raw.hidden)
+        is_mended = PageFlag.REORDERED in other.flags or reading.has_camouflage  # which PDFium has looked at
         if is_arabic and theirs <= max(score, SUSPICIOUS):
             if other.text.split() != raw.text.split():
                 other = _with_flag(other, PageFlag.REORDERED)
