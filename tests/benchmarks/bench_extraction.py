@@ -62,9 +62,9 @@ def page_text(pages: list[RawText]) -> str:
 
 
 def words(text: str) -> list[str]:
-    """What stands between white space, without punctuation at its ends."""
+    """What stands between white space, without punctuation at its ends; a true text writes its apostrophes plainly."""
     found = []
-    for word in unicodedata.normalize("NFKC", text).split():
+    for word in unicodedata.normalize("NFKC", text).replace("\u2019", "'").split():
         inner = [n for n, c in enumerate(word) if c.isalnum() or unicodedata.category(c)[0] == "M"]
         found += [word[inner[0] : inner[-1] + 1]] if inner else []
     return found
