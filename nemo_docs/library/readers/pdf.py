@@ -121,7 +121,7 @@ class PdfReader:
 def _flagged(raw: RawText, extractor: str) -> RawText:
     if garble(raw.text) >= HARDLY_TEXT:
         raw = _with_flag(raw, PageFlag.GARBLED)
-    return raw._replace(extractor=extractor)
+    return raw._replace(extractor=raw.extractor or extractor)
 
 
 def _with_hidden(raw: RawText, first: RawText) -> RawText:
