@@ -18,6 +18,9 @@ from pypdf.generic import ContentStream, DecodedStreamObject, DictionaryObject, 
 from nemo_docs.library.readers.operations import Operation, operations
 
 _HAND_OVER: Operation = ([1, 0, 0, 1, 0, 0], b"cm")
+_SHADED: Operation = ([], b"sh")
+"""In the place of a drawing: something of unknown colour may stand beneath the text."""
+_MARKS = (b"Tj", b"TJ", b"'", b'"', b"Do", b"BI")
 _CHANGES = frozenset((b"Tr", b"Q", b"g", b"rg", b"k", b"sc", b"scn", b"cs"))
 _SHOW = frozenset((b"Tj", b"TJ", b"'", b'"'))
 _SECTION = re.compile(rb"begin(bfchar|bfrange)(.*?)endbf", re.DOTALL)
@@ -64,9 +67,28 @@ def content_of(page: Any, pdf: Any) -> ContentStream | None:
                 handing_over.append(_HAND_OVER)
         elif operator == b"EMC" and marked and marked.pop():
             handing_over.append(_HAND_OVER)
-        handing_over.append((operands, operator))
+        if operator == b"Do" and operands and _is_drawing(resources, operands[0]):
+            handing_over.append(_SHADED)
+        else:
+            handing_over.append((operands, operator))
     content.operations = handing_over
     return content
+
+
+def _is_drawing(resources: Any, name: Any) -> bool:
+    """Whether an object is a form that holds no text and no image: parsing a figure takes longer than all else."""
+    objects = resources.get("/XObject")
+    item = objects.get_object().get(name) if objects is not None else None
+    form = item.get_object() if item is not None else None
+    if form is None or form.get("/Subtype") != "/Form":
+        return False
+    try:
+        data = form.get_data()
+    except MemoryError:
+        raise
+    except Exception:  # pypdf passes a damaged form over, too
+        return True
+    return not any(mark in data for mark in _MARKS)
 
 
 @contextmanager

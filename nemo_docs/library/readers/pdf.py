@@ -95,7 +95,7 @@ class PdfReader:
             return _flagged(raw, mine)
         theirs = garble(other.text)
         is_better = theirs < score / 2 or (not raw.text.strip() and bool(other.text.strip()))
-        is_mended = PageFlag.REORDERED in other.flags or len(other.hidden) > len(raw.hidden)
+        is_mended = PageFlag.REORDERED in other.flags or reading.has_camouflage  # which PDFium has looked at
         if is_arabic and theirs <= max(score, SUSPICIOUS):
             if other.text.split() != raw.text.split():
                 other = _with_flag(other, PageFlag.REORDERED)
@@ -125,7 +125,7 @@ class PdfReader:
 def _flagged(raw: RawText, extractor: str) -> RawText:
     if garble(raw.text) >= HARDLY_TEXT:
         raw = _with_flag(raw, PageFlag.GARBLED)
-    return raw._replace(extractor=extractor)
+    return raw._replace(extractor=raw.extractor or extractor)
 
 
 def _with_hidden(raw: RawText, first: RawText) -> RawText:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nemo_docs.library.clean import clean
@@ -88,6 +88,17 @@ def test_text_that_can_be_seen_stays(make_pdf: MakePdf, seen: bytes) -> None:
     assert shown(raw)
 
 
+def test_white_text_on_a_drawing_of_its_own_is_seen(make_pdf: MakePdf) -> None:
+    """A dark form beneath white text: nothing in the page's own content tells that it is dark."""
+    pdf = page_with(make_pdf, b"ET /Dark Do 1 g BT /F1 11 Tf 60 650 Td (White on dark.) Tj")
+    form = b"9 0 obj\n<< /Type /XObject /Subtype /Form /BBox [0 0 595 842] /Length 27 >>\nstream\n"
+    form += b"0 g 40 600 300 100 re f    \nendstream\nendobj\n"
+    pdf = pdf.replace(b"/Resources << ", b"/Resources << /XObject << /Dark 9 0 R >> ").replace(
+        b"xref\n", form + b"xref\n", 1
+    )
+    assert shown(first_page(pdf)) == "White on dark."
+
+
 def test_the_text_layer_of_a_scan_stays_and_is_flagged(make_pdf: MakePdf) -> None:
     layer = b"ET " + SCAN + b"BT /F1 11 Tf 50 700 Td 3 Tr (What the scanner read.) Tj"
     raw = first_page(page_with(make_pdf, layer, image=True))
@@ -149,6 +160,7 @@ def test_a_page_of_one_column_and_a_list_stay_as_they_are(make_pdf: MakePdf) -> 
     assert raw.flags == ()
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 500), st.integers(0, 60), st.integers(1, 30)).map(
@@ -171,6 +183,7 @@ def test_an_order_is_always_all_of_the_text_once(words: list[tuple[int, int, str
     ]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab -\n­ﬁ", max_size=60), st.lists(st.integers(0, 60), max_size=5), st.randoms())
 def test_a_mended_order_maps_every_character_back(raw: str, cuts: list[int], chance: object) -> None:
     places = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})
