@@ -152,7 +152,7 @@ def test_reader_sees_what_another_process_commits_meanwhile(
     for _ in add(library, [file]):
         with LibraryReader(library_path) as reader:
             seen.append(sum(document.pages_read for document in reader.documents()))
-    assert seen == [0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8]
+    assert (seen[0], seen[-1], seen) == (0, 8, sorted(seen))
 
 
 def test_listing_and_searching_import_nothing_heavy(samples: Path) -> None:
