@@ -3,7 +3,7 @@
 Documents get their handles in the order in which the files stand in the queue, whichever is read first: a file begins
 when those before it have. Pages are committed a few at a time, at most a fifth of a second after they came, so that a
 crash keeps what was read, and writing does not wait for the disk page by page. A file that another process has claimed,
-or whose bytes are being read under another name, waits until that is done, and is found there.
+or whose bytes are being read under another name or are about to be replaced there, waits until that is done.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -83,8 +83,8 @@ class Adding:
         self._collections = {path: tuple(names) for path, names in files.items()}
         self._waiting = deque(files)
         self._places = {path: place for place, path in enumerate(files, 1)}
-        self._later: dict[str, str] = {}
-        """Claimed by others; or with the bytes, given as SHA-256, of a file that is being read."""
+        self._later: dict[str, Callable[[], bool]] = {}
+        """Files that cannot be added yet, each with the question whether that is still so."""
         self._told: set[str] = set()
         self._running: list[_File] = []
         self._pages: list[tuple[_File, NewPage]] = []
@@ -124,7 +124,7 @@ class Adding:
         """What became of a file that cannot be claimed."""
         item = self._claims.look(path)
         if item is not None and item.state in (FileState.RUNNING, FileState.WAITING):
-            self._later[path] = ""
+            self._later[path] = lambda: False  # to ask is to try
             return
         if item is not None and item.state is FileState.FAILED:
             yield FileFailed(path, item.error, item.handle)
@@ -192,9 +192,7 @@ class Adding:
     def _looked(self, file: _File, looked: Looked) -> Iterator[IngestEvent]:
         """Its bytes are known: whether they are here already, and from which page on they are to be read."""
         if not self._claims.hold_bytes(file.path, looked.sha256):
-            self._claims.give_up(file.path)
-            self._later[file.path] = looked.sha256
-            self._settle(file)
+            self._put_off(file, lambda: self._claims.are_held(looked.sha256))
             return
         file.sha256 = looked.sha256
         version = self._library.version(looked.sha256, file.path)
@@ -203,6 +201,9 @@ class Adding:
         elif version.status is not VersionStatus.COMPLETE:
             file.resumed_at = version.pages_read + 1
             file.reading.go_on(file.resumed_at, version.language)
+        elif version.is_current and version.path != file.path and self._claims.is_claimed(version.path):
+            known = version.path  # these bytes are there only until that file, which is being read, has others
+            self._put_off(file, lambda: self._claims.is_claimed(known))
         elif version.is_current:
             if not os.path.exists(version.path):  # the file has moved
                 self._library.move(version, file.path)
@@ -241,8 +242,8 @@ class Adding:
     def _look(self) -> Iterator[IngestEvent]:
         """See to what others have done meanwhile."""
         self._look_at = time.monotonic() + _LOOK_S
-        for path, sha256 in [*self._later.items()]:
-            if not sha256 or not self._claims.are_held(sha256):
+        for path, is_blocked in [*self._later.items()]:
+            if not is_blocked():
                 del self._later[path]
                 self._waiting.append(path)
         files = {file.path: file for file in self._running if not file.is_settled}
@@ -252,11 +253,16 @@ class Adding:
             self._drop(files[path])
             yield FileStopped(path, files[path].handle)
 
+    def _put_off(self, file: _File, is_blocked: Callable[[], bool]) -> None:
+        """Look at a file again when what it waits for is done; its thread is free for another."""
+        self._claims.give_up(file.path)
+        self._later[file.path] = is_blocked
+        self._drop(file)
+
     def _settle(self, file: _File) -> None:
-        """It is in the library, or others have it: nothing more is to be done."""
+        """It is in the library: nothing more is to be done."""
         self._tag_once(file)
-        if file.path not in self._later:
-            self._claims.done(file.path)
+        self._claims.done(file.path)
         self._drop(file)
 
     def _fail(self, file: _File, error: NemoDocsError) -> FileFailed:

@@ -50,6 +50,14 @@ class Claims:
             ).fetchone()
         return None if row is None else queued_file(row, is_running=self._is_at_work(row["runner"]))
 
+    def is_claimed(self, path: str) -> bool:
+        """Whether somebody who lives, whoever it is, has claimed a file."""
+        with database_errors(self._path):
+            row = self._connection.execute(
+                "SELECT runner FROM adding_queue WHERE path = ?", (path_to_column(path),)
+            ).fetchone()
+        return row is not None and (row["runner"] == self._name or self._is_at_work(row["runner"]))
+
     def are_held(self, sha256: str) -> bool:
         """Whether a claim, of whomever, holds these bytes."""
         with database_errors(self._path):

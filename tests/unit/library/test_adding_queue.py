@@ -204,6 +204,22 @@ def test_a_folder_that_was_renamed_is_followed_and_a_changed_file_is_a_new_versi
     assert (done.handle, done.is_new_version) == ("a", True)
 
 
+@pytest.mark.parametrize("names", [("one.txt", "other.txt"), ("other.txt", "one.txt")])
+def test_bytes_that_a_file_loses_while_another_brings_them_are_not_lost(
+    library: Library, library_path: Path, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    one, other = tmp_path / "one.txt", tmp_path / "other.txt"
+    one.write_text("It is open.")
+    list(ingest.add(library, [one]))
+    one.write_text("It is closed.")
+    other.write_text("It is open.")
+    events = [*ingest.add(library, [tmp_path / name for name in names], workers=2)]
+    assert events[-1] == Totals(added=2, pages=2)
+    with LibraryReader(library_path) as reader:
+        texts = {document.title: reader.page_text(document, 1).text for document in reader.documents()}
+    assert texts == {"one.txt": "It is closed.", "other.txt": "It is open."}
+
+
 CLAIM = """
 import sys, time
 from pathlib import Path
