@@ -15,7 +15,7 @@ from nemo_docs.commands.adding import say_what_is_left, show, tell
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.shared import example, json_option, read_password, standard_input
 from nemo_docs.errors import ExitCode, UsageError
-from nemo_docs.library.adding_queue import AddingQueue
+from nemo_docs.library.adding_queue import AddingQueue, FileState
 from nemo_docs.settings import load
 
 if TYPE_CHECKING:
@@ -205,6 +205,8 @@ def _stdin_kept(library: Library, paths: Sequence[str], title: str) -> Iterator[
     try:
         yield [str(kept) if path == "-" else path for path in paths]
     finally:
-        version = library.version(kept.parent.name, str(kept))
-        if version is None or version.path != str(kept):
+        version, queue = library.version(kept.parent.name, str(kept)), AddingQueue(library.path)
+        is_wanted = any(item.path == str(kept) and item.state is not FileState.FAILED for item in queue.items())
+        if not is_wanted and (version is None or version.path != str(kept)):
+            queue.remove([str(kept)])
             inbox.discard(library.path, kept)

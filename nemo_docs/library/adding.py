@@ -176,8 +176,9 @@ class Adding:
                     self._pages.append((file, message.ready))
                 case Ended(None):
                     yield from self._commit()
-                    yield self._finish(file)
+                    done = self._finish(file)
                     self._settle(file)
+                    yield done
                 case Ended(error):
                     yield from self._commit()
                     assert error is not None
@@ -210,8 +211,9 @@ class Adding:
             yield FileSkipped(file.path, version.handle, version.title, version.path)
         else:  # bytes that the path has had before are back
             file.version, file.is_new_version = version, True
-            yield self._finish(file)
+            done = self._finish(file)
             self._settle(file)
+            yield done
 
     def _begin(self, file: _File, opened: Opened) -> None:
         if opened.sha256 != file.sha256:

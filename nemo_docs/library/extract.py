@@ -44,6 +44,7 @@ def main() -> None:
     for request in child.requests():
         reader = load_reader(request["reader"])
         languages.load()  # before memory is bounded: it maps more than it uses
+        gc.freeze()  # what is loaded stays: the search for garbage after each file need not look at it
         _limit(request["memory_bytes"], request["cpu_s"])
         try:
             _serve(request, reader, answers)

@@ -112,7 +112,7 @@ def extract(
     while opened is None or done < len(wanted):
         with _borrowed(children) as used:
             used.child.ask({**request, "start": start + done, "numbers": [*numbers[done:]], "language": language})
-            now = _opening(used.child, name, limits)
+            now = _opening(used, name, limits)
             if opened is None:
                 wanted = numbers or range(start, now.pages + 1)
                 yield now
@@ -134,13 +134,14 @@ def extract(
 _DIED = "the reader died on this page"
 
 
-def _opening(messages: child.Child, name: str, limits: Limits) -> Opened:
-    message = messages.get(limits.open_s)
+def _opening(used: _Borrowed, name: str, limits: Limits) -> Opened:
+    message = used.child.get(limits.open_s)
     if message is None:
         raise Unreadable(f"{name} cannot be read: it took longer than {limits.open_s:g} seconds to open.")
     if "opened" in message:
         return Opened(**message["opened"])
     failed = message.get("failed", {"kind": "", "reason": "the reader died when it opened it", "hint": ""})
+    used.is_sound = failed["kind"] in (Encrypted.__name__, Unreadable.__name__)
     if failed["kind"] == Encrypted.__name__:
         raise Encrypted(f"{name} cannot be read: {failed['reason']}.", hint="Add it again with --password.")
     raise Unreadable(
@@ -184,7 +185,7 @@ def _next_page(
 class _Borrowed:
     child: child.Child
     is_sound: bool = False
-    """Whether it may read another file: it came to the end of its last one, and stayed small."""
+    """Whether it may read another file: it came to the end of its last one, and stayed small; or refused it."""
 
 
 @contextmanager

@@ -67,7 +67,9 @@ def test_a_file_that_is_in_the_library_needs_no_copy(
 ) -> None:
     file = tmp_path / "lease.txt"
     file.write_text(TEXT)
-    assert pipe(TEXT, "add", str(file), "-").out == "a   lease.txt: 1 page, en\na   lease.txt: already here\n"
+    assert pipe(TEXT, "add", str(file), "-").out == (
+        "a   lease.txt: 1 page, en\na   stdin.txt: already here as a, lease.txt\n"
+    )
     assert copies(home) == []
     assert nemo_docs("remove", "a").code == 0
     assert file.exists(), "a user's own file stays"
