@@ -250,7 +250,7 @@ def test_a_document_is_removed_by_another_program_while_it_is_read(tmp_path: Pat
         handle = long_document()
         assert handle is not None
         assert in_a_shell("remove", handle) == 0
-        app.seen(b"was removed while it was read")
+        app.seen(b"1 paused or removed elsewhere")
     assert [each.title for each in documents()] == ["lease.txt"]
 
 

@@ -161,6 +161,6 @@ class Adding:
         told = [f"{totals.added:,} added"] * bool(totals.added) + [f"{totals.already:,} there already"] * bool(
             totals.already
         )
-        told += [f"{totals.stopped:,} stopped elsewhere"] * bool(totals.stopped)
+        told += [f"{totals.stopped:,} paused or removed elsewhere"] * bool(totals.stopped)
         told += [f"{totals.unsupported:,} of no readable kind"] * bool(totals.unsupported)
         return ", ".join(told) or "nothing was added"
