@@ -53,6 +53,8 @@ _TOKEN = re.compile(
 _NO_DIGIT = re.compile(r"\D")
 _HYPHENS = "-\u2010\u2011"
 _ARABIC_MARKS = re.compile("[\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed]")
+_ARABIC_ARTICLE = re.compile("^(?:[وف]?[بك]?ال|[وف]?لل)(?=\\w{3})")
+"""The article with what grows onto it; Snowball takes a noun's ending for another one behind it than without it."""
 _FOLDS = str.maketrans(
     {
         "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه",
@@ -182,7 +184,10 @@ def _term(word: str, algorithm: str) -> str:
     if not normal.isascii() and any(map(str.isdecimal, normal)):
         normal = "".join(str(unicodedata.decimal(c, c)) for c in normal)
     normal = _ARABIC_MARKS.sub("", normal).translate(_FOLDS)
-    if algorithm:
+    if algorithm == "arabic":
+        normal = _stemmer(algorithm).stemWord(_ARABIC_ARTICLE.sub("", normal))
+        normal = normal.removesuffix("ه") if len(normal) > 3 else normal  # was ta marbuta, or is typed for it
+    elif algorithm:
         normal = _stemmer(algorithm).stemWord(normal)
     return _without_accents(normal)
 

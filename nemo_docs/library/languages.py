@@ -21,6 +21,8 @@ _SCRIPTS = {"CJK": "zh", "DEVANAGARI": "hi", "ARABIC": "ar"}
 _SAMPLE_CHARACTERS = 20_000
 _FEWEST_LETTERS = 12
 """Fewer letters than this name no language, unless their script does."""
+_FEWEST_CHARACTERS = 6
+"""Fewer Chinese characters than this may be a Japanese name or heading."""
 _LEAST_CONFIDENCE = 0.5
 
 
@@ -52,7 +54,7 @@ def detect_question(text: str) -> str:
 
 
 def _by_script(letters: list[str]) -> str:
-    """Japanese and Korean are known by their letters alone, even beside much Latin."""
+    """Japanese and Korean are known by their letters alone, even beside much Latin; so is Chinese by having no Kana."""
     kana = hangul = wide = 0
     for letter in letters:
         if letter >= "\u1100":
@@ -62,6 +64,8 @@ def _by_script(letters: list[str]) -> str:
             wide += name.startswith("CJK")
     if kana > 0.1 * (kana + wide) and kana + wide > 0.5 * len(letters):
         return "ja"
+    if not kana and wide >= _FEWEST_CHARACTERS and wide > 0.5 * len(letters):
+        return "zh"
     return "ko" if hangul > 0.5 * len(letters) else ""
 
 

@@ -221,7 +221,7 @@ class LibraryReader:
         unit = finding.Unit(by)
         with self._snapshot():
             if exact:
-                return finding.search_exactly(self._rows, query, wanted, limit, languages, unit)
+                return finding.search_exactly(self._rows, self._schema(), query, wanted, limit, languages, unit)
             if question is None or not self.has_meaning():
                 return finding.search(self._rows, self._schema(), query, wanted, limit, languages, unit)
             return finding.search_by_meaning(

@@ -4,11 +4,11 @@
     python -m tests.benchmarks.bench_search ntrex FOLDER      (NTREX-128: en.txt and others, one sentence a line)
     python -m tests.benchmarks.bench_search scale XQUAD NTREX --passages 1000000 [--keep FILE]
 
-`xquad`: each paragraph is a document of a library of its language; each question is asked of it, and the right answer is
-the paragraph that it was written for. `ntrex`: the right sentence among all for a query of its rarer words. `scale`: a
-library of sentences recombined at random (seeded; words fall off as in real text), with the XQuAD paragraphs planted in
-it; what questions take in a process of its own, with the file in the page cache, what the budget loses against scoring
-every match, and what opening and indexing more take. All through the product's own library. Ends with one line of JSON.
+`xquad`: each paragraph is a document of a library of its language; each question is asked of it, and the right answer
+is the paragraph that it was written for. `ntrex`: the right sentence among all for a query of its rarer words. `scale`:
+a library of sentences recombined at random (seeded), with the XQuAD paragraphs planted in it: what questions take in a
+process of their own with the file in the page cache, what the budget loses against scoring every match, and what
+opening it, indexing more and single commands take. All through the product's own library. Ends with a line of JSON.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ from nemo_docs.library.search.statistics import Collection, Rows, Term
 
 BUDGET = 20_000
 """Index entries that are read in the language of the query."""
+_SIFTED = 3
+"""How many times the budget is read where what the index says has to be sifted: of it only what passes counts."""
 _OTHERS = 20
 """Which part of it each other language has."""
 PART_WEIGHT = 0.5
@@ -36,6 +38,8 @@ _COMPANION_SHARE = 0.1
 _SIZE = 1_000
 """Added to a language's passages, so that a language of ten is not taken for the query's because two hold a word."""
 _K1 = 1.2
+_MOST = 4
+"""Times that a term counts here in one passage; more hardly add to it."""
 _EVERYTHING = ((0, (1 << 63) - 1),)
 
 Asked = Mapping[str, tuple[Collection, Sequence[Term]]]
@@ -60,11 +64,14 @@ def candidates(rows: Rows, asked: Asked, scope: Scope, limit: int, phrases: Sequ
             found[language] = _holding(rows, phrases, collection, scope, budget)
         else:
             found[language] = _promising(rows, terms, collection, scope, budget, limit)
-    best = nlargest(
-        limit, ((promise, -passage, language) for language in found for passage, promise in found[language].items())
-    )
+    # The best of each language first: its promises are compared where they lie, in place of tuples made of all of them.
+    best = [
+        (promises[passage], -passage, language)
+        for language, promises in found.items()
+        for passage in nlargest(limit, promises, key=promises.__getitem__)
+    ]
     chosen: dict[str, list[int]] = {language: [] for language in asked}
-    for _, passage, language in best:
+    for _, passage, language in nlargest(limit, best):
         chosen[language].append(-passage)
     return chosen
 
@@ -90,25 +97,26 @@ def _promising(
     rare: list[Term] = []
     common: list[Term] = []
     for term in terms:
-        if budget <= 0 or (scope.ranges is None and (common or term.passages > budget)):
+        reach = budget if scope.is_everything else _SIFTED * budget
+        if budget <= 0 or (not scope.is_narrow and (common or term.passages > reach)):
             common.append(term)
             continue
         rare.append(term)
         entries = _entries(rows, term, collection, scope, budget)
-        for passage, count in entries:
-            promise[passage] += term.weight * count * (_K1 + 1) / (count + _K1)
+        gains = [term.weight * count * (_K1 + 1) / (count + _K1) for count in range(_MOST + 1)]
+        for passage, count in entries.items():
+            promise[passage] += gains[count] if count < _MOST else gains[_MOST]
         compounds = _compounds(rows, term, collection, scope, budget - len(entries))
         for passage in compounds:
             promise[passage] += PART_WEIGHT * term.weight
         budget -= len(entries) + len(compounds)
-    if scope.ranges is None and common:
+    if common and not scope.is_narrow:
         telling = [term for term in common if term.passages <= _COMPANION_SHARE * collection.passages]
         beside = rare if len(promise) > limit else []
         _ask_in_company(rows, promise, beside, telling[:_COMPANIONS], collection, scope, budget)
-        if not promise:
-            _ask_in_company(rows, promise, [], common[:_COMPANIONS], collection, scope, budget)
-        if not promise:
-            promise.update(_entries(rows, common[0], collection, scope, budget))
+        if len(promise) < limit:  # nothing that would fill the list is left out while there is budget
+            for passage, count in _entries(rows, common[0], collection, scope, budget).items():
+                promise[passage] += common[0].weight * count / (count + _K1)
     return promise
 
 
@@ -135,17 +143,18 @@ def _ask_in_company(
             promise[passage] += term.weight
 
 
-def _entries(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Sequence[tuple[int, int]]:
+def _entries(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Mapping[int, int]:
     """Passages that hold a term, and how often, as far as that is cheap to know."""
-    if scope.ranges is None or term.passages <= BUDGET:
-        most = limit if scope.ranges is None else -1
-        (found,) = rows(  # one string of them all: a row for each would take three times as long
-            "SELECT group_concat(doc) FROM (SELECT doc FROM index_instances WHERE term = ? LIMIT ?)",
-            (collection.language + term.text, most),
-        )
-        counts = Counter(map(int, found[0].split(","))) if found[0] else Counter()
-        return [(passage, counts[passage]) for passage in scope.among(counts)][:limit]
-    return [(passage, 1) for passage in _matches(rows, _quoted(term, collection), scope, limit)]
+    if scope.is_narrow:
+        return dict.fromkeys(_matches(rows, _quoted(term, collection), scope, limit), 1)
+    (found,) = rows(  # one string of them all: a row for each would take three times as long
+        "SELECT group_concat(doc) FROM (SELECT doc FROM index_instances WHERE term = ? LIMIT ?)",
+        (collection.language + term.text, limit if scope.is_everything else _SIFTED * limit),
+    )
+    counts = Counter(map(int, found[0].split(","))) if found[0] else Counter()
+    if scope.is_everything:
+        return counts
+    return {passage: counts[passage] for passage in scope.among(counts)[:limit]}
 
 
 def _compounds(rows: Rows, term: Term, collection: Collection, scope: Scope, limit: int) -> Sequence[int]:
@@ -159,15 +168,16 @@ def _compounds(rows: Rows, term: Term, collection: Collection, scope: Scope, lim
 def _matches(rows: Rows, expression: str, scope: Scope, limit: int) -> list[int]:
     """Passages that match an expression of the index's own, in order."""
     matching: list[int] = []
-    for first, last in _EVERYTHING if scope.ranges is None else scope.ranges:
+    reach = limit if scope.is_everything or scope.is_narrow else _SIFTED * limit
+    for first, last in scope.ranges if scope.is_narrow and scope.ranges else _EVERYTHING:
         found = rows(
             "SELECT rowid FROM passage_index WHERE passage_index MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?",
-            (expression, first, last, limit - len(matching)),
+            (expression, first, last, reach - len(matching)),
         )
         matching += scope.among(row[0] for row in found)
         if len(matching) >= limit:
             break
-    return matching
+    return matching[:limit]
 
 
 def _quoted(term: Term, collection: Collection) -> str:

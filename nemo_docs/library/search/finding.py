@@ -87,14 +87,14 @@ def search_by_meaning(
 
 
 def search_exactly(
-    rows: Rows, letters: str, pages: Pages | None, limit: int, languages: Sequence[str] | None, by: Unit
+    rows: Rows, schema: int, letters: str, pages: Pages | None, limit: int, languages: Sequence[str] | None, by: Unit
 ) -> list[Hit]:
     """Where these very letters stand, in the order of the pages; the score is how often they begin in the passage."""
     if not letters.strip():
         return []
     seen: set[object] = set()
     hits: list[Hit] = []
-    for passage, spans in exact.occurrences(rows, letters, pages, languages):
+    for passage, spans in exact.occurrences(rows, letters, pages, languages, schema >= earlier.SCHEMA):
         hit = _hit(rows, passage["id"], float(len(spans)), "", spans)
         unit = _unit(by, passage["id"], hit.text_sha256, hit.document)
         if unit not in seen:

@@ -46,11 +46,7 @@ def by_language(
     terms = query_terms(rows, query, sought)
     asked = {collection.language: (collection, terms[collection.language]) for collection in sought}
     found = candidates(rows, asked, scope, max(SCORED, limit), phrases)
-    return {
-        language: scored(rows, found[language], of_language, collection, limit)
-        for language, (collection, of_language) in asked.items()
-        if found[language]
-    }
+    return scored(rows, found, asked, limit)
 
 
 def every_score(rows: Rows, query: str, scope: Scope) -> Scored:

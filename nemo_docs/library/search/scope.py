@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from nemo_docs.library.indexing import VERSION_BITS, id_range
 from nemo_docs.library.search.statistics import Rows
 
+_NARROW = 8
 _VALUES = 500
 """Values in one query at most."""
 
@@ -27,9 +28,19 @@ class Scope:
     hidden: frozenset[int] = frozenset()
     """Versions that are still being read while their documents show another; their passages are not to be found."""
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the index is best asked range by range; else it is asked as a whole, and what it says is sifted."""
+        return self.ranges is not None and len(self.ranges) <= _NARROW
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether every passage of the index is to be found."""
+        return self.ranges is None and not self.hidden
+
     def among(self, passages: Iterable[int]) -> list[int]:
         """Those of some passages that are to be found."""
-        if self.ranges is None and not self.hidden:
+        if self.is_everything:
             return list(passages)
         return [passage for passage in passages if self._holds(passage)]
 

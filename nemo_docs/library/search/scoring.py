@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 from nemo_docs.library.analysis import PARTED, SHORTEST_PART
-from nemo_docs.library.search.candidates import PART_WEIGHT
+from nemo_docs.library.search.candidates import PART_WEIGHT, Asked
 from nemo_docs.library.search.statistics import Collection, Rows, Term
 
 K1, B = 1.2, 0.75
@@ -48,24 +48,32 @@ class Held:
     """Of each term of the query."""
 
 
-def scored(rows: Rows, ids: Sequence[int], terms: Sequence[Term], collection: Collection, limit: int) -> Scored:
-    """Passages with their scores, best first; those that hold no term of the query are left out.
+def scored(rows: Rows, ids: Mapping[str, Sequence[int]], asked: Asked, limit: int) -> dict[str, Scored]:
+    """Passages with their scores by language, best first; those that hold no term of the query are left out.
 
     Args:
         rows: Reads the library.
-        ids: Of passages in this language.
-        terms: Of the query, in this language.
-        collection: The language.
-        limit: How many are wanted; those that do not come near are not scored to the end.
+        ids: Of passages, by language.
+        asked: The query.
+        limit: How many are wanted of all languages; those that do not come near are not scored to the end.
     """
-    found = held(_by_id(rows, ids), terms, collection)
-    alone = {
-        passage: _bm25(one.counts, one.length / collection.average_length, terms) for passage, one in found.items()
-    }
-    best = nlargest(max(limit, LOOKED_AT), alone, key=lambda passage: (alone[passage], -passage))
-    near = {passage + step for passage in best for step in (-1, 1)} - found.keys()
-    found.update(held(_by_id(rows, near), terms, collection))
-    return score(rows, found, best, terms, collection)
+    found: dict[str, dict[int, Held]] = {}
+    alone: list[tuple[float, int, str]] = []
+    for language, (collection, terms) in asked.items():
+        found[language] = held(_by_id(rows, ids[language]), terms, collection)
+        for passage, one in found[language].items():
+            if any(one.counts):
+                alone.append((_bm25(one.counts, one.length / collection.average_length, terms), -passage, language))
+    best: dict[str, list[int]] = {}
+    for _, passage, language in nlargest(max(limit, LOOKED_AT), alone):
+        best.setdefault(language, []).append(-passage)
+    scores = {}
+    for language, passages in best.items():
+        collection, terms = asked[language]
+        near = {passage + step for passage in passages for step in (-1, 1)} - found[language].keys()
+        found[language].update(held(_by_id(rows, near), terms, collection))
+        scores[language] = score(rows, found[language], passages, terms, collection)
+    return scores
 
 
 def _by_id(rows: Rows, ids: Iterable[int]) -> list[sqlite3.Row]:

@@ -52,7 +52,7 @@ def collections(rows: Rows, languages: Sequence[str] | None = None) -> list[Coll
 def query_terms(rows: Rows, query: str, collections: Sequence[Collection]) -> dict[str, list[Term]]:
     """The terms of a query by language, each once, rarest first; among them such as no passage holds."""
     words = {each.language: list(dict.fromkeys(terms(query, each.language))) for each in collections}
-    counts = _frequencies(rows, [language + word for language, some in words.items() for word in some])
+    counts = frequencies(rows, [language + word for language, some in words.items() for word in some])
     return {each.language: _weighted(words[each.language], counts, each) for each in collections}
 
 
@@ -67,7 +67,7 @@ def _weighted(words: Sequence[str], counts: Mapping[str, int], collection: Colle
     return sorted(found, key=lambda term: term.passages)
 
 
-def _frequencies(rows: Rows, words: Sequence[str]) -> dict[str, int]:
+def frequencies(rows: Rows, words: Sequence[str]) -> dict[str, int]:
     """In how many passages each stands; one query for all, since they may be a hundred."""
     found = rows(
         """SELECT value, coalesce(

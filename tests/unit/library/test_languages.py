@@ -27,6 +27,10 @@ def test_detect_knows_japanese_beside_latin() -> None:
     assert detect("GPUの速度を測る方法について") == "ja"
 
 
+def test_detect_knows_chinese_beside_latin_and_numbers() -> None:
+    assert detect("2018年显卡价格上涨：RTX 2080 售价为9999元") == "zh"
+
+
 @pytest.mark.parametrize(
     ("question", "language"),
     [
