@@ -85,7 +85,13 @@ class Reading:
         self._room.release()
 
     def read(
-        self, tell: Callable[[Message], None], *, password: str | None, limits: Limits, children: Children
+        self,
+        tell: Callable[[Message], None],
+        *,
+        password: str | None,
+        limits: Limits,
+        children: Children,
+        prepares: bool,
     ) -> None:
         """In a thread: look at the file, wait to be told where to start, read."""
 
@@ -108,6 +114,7 @@ class Reading:
                 password=password,
                 limits=limits,
                 children=children,
+                prepares=prepares,
             )
         ) as pages:
             for message in pages:
@@ -126,6 +133,7 @@ class Crew:
 
     def __init__(self, workers: int, *, password: str | None, limits: Limits) -> None:
         self._password, self._limits = password, limits
+        self._prepares = workers > 1  # beside one child this process makes pages ready, while that one reads on
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reading")
         self._children = Children(extraction.CHILD)
         self._said: queue.SimpleQueue[tuple[Reading, Message]] = queue.SimpleQueue()
@@ -161,6 +169,7 @@ class Crew:
                 password=self._password,
                 limits=self._limits,
                 children=self._children,
+                prepares=self._prepares,
             )
         except Exception as failure:  # whoever takes the messages decides what it means
             error = failure

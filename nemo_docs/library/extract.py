@@ -2,9 +2,9 @@
 
 It is given a JSON line on stdin for each file and answers with JSON lines on stdout, never with pickles: first
 `{"opened": {…}}` or `{"failed": {…}}`, then `{"page": {…}}` for each page in order, at last `{"done": {…}}`. A page is
-made ready here to be stored, as that is pure work. A page that raises costs that page only. Whatever a library prints
-goes nowhere. Where the system allows, memory and processor time are bounded and no file can be written. When the parent
-is gone stdin ends, and so does the child.
+made ready here to be stored, if the parent wants that, as it is pure work. A page that raises costs that page only.
+Whatever a library prints goes nowhere. Where the system allows, memory and processor time are bounded and no file can
+be written. When the parent is gone stdin ends, and so does the child.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def main() -> None:
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
     for request in child.requests():
         reader = load_reader(request["reader"])
-        languages.load()  # before memory is bounded: it maps more than it uses
+        if request["prepares"]:
+            languages.load()  # before memory is bounded: it maps more than it uses
         gc.freeze()  # what is loaded stays: the search for garbage after each file need not look at it
         _limit(request["memory_bytes"], request["cpu_s"])
         try:
@@ -75,7 +76,7 @@ def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None
             raw = reader.page(number)
             if len(raw.text) > LONGEST_PAGE:
                 failure = f"it holds {len(raw.text):,} characters; the limit is {LONGEST_PAGE:,}"
-            else:
+            elif request["prepares"]:
                 page = preparing.prepare(RawPage(number, PageStatus.OK, raw), reader.extractor, language)
                 ready = preparing.to_plain(page)
                 language = page.language if page.status is PageStatus.OK else language

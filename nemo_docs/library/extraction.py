@@ -75,6 +75,7 @@ def extract(
     numbers: Sequence[int] = (),
     extractor: str = "",
     children: child.Children | None = None,
+    prepares: bool = True,
 ) -> Generator[Opened | RawPage, None, None]:
     """Read a file in a child process: first what it is, then its pages in order.
 
@@ -90,6 +91,8 @@ def extract(
         numbers: Read these pages, in this order, in place of all from `start` on.
         extractor: Read with this one of `readers.extractor_names`; empty leaves the choice to the reader.
         children: Where the child comes from, and goes if it can be used again; else it is one of its own.
+        prepares: Whether the child makes pages ready; else this process does, while the child reads on. What tells
+            languages takes each child half a second to load.
 
     Raises:
         Encrypted: If the file needs a password, or the one given is wrong.
@@ -102,6 +105,7 @@ def extract(
         "reader": reader,
         "password": password,
         "extractor": extractor,
+        "prepares": prepares,
         "file_bytes": limits.file_bytes,
         "memory_bytes": limits.memory_bytes,
         "cpu_s": int(limits.open_s + limits.file_s) + 1,
@@ -121,6 +125,8 @@ def extract(
             opened = now
             while done < len(wanted):
                 page = _next_page(used.child, opened.extractor, wanted[done], name, limits, deadline)
+                if page.ready is None:
+                    page = replace(page, ready=preparing.prepare(page, opened.extractor, language))
                 yield page
                 done += 1
                 if page.ready and page.ready.status is PageStatus.OK:
@@ -179,7 +185,8 @@ def _next_page(
         label=clean_line(page["label"]),
         order=tuple((int(start), int(end)) for start, end in page["order"]),
     )
-    return RawPage(number, PageStatus.OK, found, ready=preparing.from_plain(page["ready"], found.text))
+    ready = page["ready"] and preparing.from_plain(page["ready"], found.text)
+    return RawPage(number, PageStatus.OK, found, ready=ready)
 
 
 @dataclass

@@ -102,7 +102,7 @@ def test_pages_end_where_a_paragraph_ends() -> None:
 
 def child_reading(file: Path, start: int) -> subprocess.Popen[bytes]:
     request = {"path": str(file).encode().hex(), "reader": READERS[".pdf"], "start": start, "password": None}
-    request |= {"numbers": [], "extractor": "", "language": "und"}
+    request |= {"numbers": [], "extractor": "", "language": "und", "prepares": True}
     limits = {"file_bytes": 1 << 24, "memory_bytes": 4 << 30, "cpu_s": 60}
     child = subprocess.Popen(
         [sys.executable, "-m", "nemo_docs.library.extract"],

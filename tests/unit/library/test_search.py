@@ -186,6 +186,8 @@ def _as_schema_4(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(
             """
+            DROP TABLE adding_queue; DROP TABLE watched_folders;
+            DROP TRIGGER passages_delete_vectors; DROP TABLE passage_vectors;
             DROP TRIGGER passages_insert; DROP TRIGGER passages_delete; DROP TABLE index_terms;
             DROP TABLE index_instances; DROP TABLE passage_index; DROP VIEW passage_terms; DROP TABLE index_sizes;
             DROP TABLE common_terms; DELETE FROM counters WHERE name = 'passages counted';
@@ -199,7 +201,7 @@ def _as_schema_4(path: Path) -> None:
             CREATE TRIGGER passages_delete AFTER DELETE ON passages BEGIN
                 INSERT INTO passage_index (passage_index, rowid, terms) VALUES ('delete', old.id, old.terms);
             END;
-            DELETE FROM _sqlite_migrations WHERE name = 'm005_search';
+            DELETE FROM _sqlite_migrations WHERE name > 'm005';
             PRAGMA user_version = 4;
             """
         )
