@@ -25,7 +25,7 @@ from nemo_docs.library.events import IngestEvent
 from nemo_docs.library.records import PageStatus
 
 _WAKE_EVERY_S = 0.1
-_NICE = 5
+_NICE = 19
 """How far the child stands back, where the system knows that."""
 
 

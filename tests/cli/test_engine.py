@@ -71,6 +71,7 @@ def test_a_second_shell_finds_what_the_first_one_read(nemo_docs: NemoDocs) -> No
     assert not psutil.pid_exists(status["pid"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shared")
 def test_three_shells_at_once_share_one_model(nemo_docs: NemoDocs) -> None:
     answers = [answer(each) for each in [ask(), ask(), ask()]]

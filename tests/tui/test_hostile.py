@@ -79,7 +79,7 @@ def keep(handle: str, text: str) -> None:
     "text",
     [
         pytest.param(HOSTILE, id="marks"),
-        pytest.param(HOSTILE + LONG_LINE, id="line"),
+        pytest.param(HOSTILE + LONG_LINE, id="line", marks=pytest.mark.slow),
         pytest.param(HOSTILE + MANY_LINES, id="lines", marks=pytest.mark.slow),
     ],
 )

@@ -307,6 +307,7 @@ async def test_main_screen(name: str, size: tuple[int, int], picture: Any, tmp_p
     assert not wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 async def test_other_states(name: str, picture: Any, tmp_path: Path) -> None:
     state, size, theme = OTHERS[name]
@@ -314,6 +315,7 @@ async def test_other_states(name: str, picture: Any, tmp_path: Path) -> None:
         assert drawn == picture(name=theme)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["nemo-dark", "ansi-dark"])
 async def test_no_colour(theme: str, picture: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")

@@ -81,6 +81,7 @@ def test_the_smallest_terminal_and_every_size_in_between() -> None:
         assert app.process.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_a_library_of_a_newer_program_is_told_and_left_alone() -> None:
     library().parent.mkdir(parents=True)
     with Library(library()):
@@ -111,6 +112,7 @@ def test_a_home_that_is_a_file_opens_nothing(tmp_path: Path) -> None:
         app.seen(b"which is not a folder")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_once_there_is_room_the_document_is_whole(tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text("\f".join(f"Page {number} of a long text." * 40 for number in range(500)))
     with Library(library()):

@@ -22,7 +22,7 @@ from nemo_docs import crash
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.library.meaning import model
 
-NICE = 5
+NICE = 19
 """How far a child that works in the background stands back, where the system knows that."""
 
 

@@ -95,6 +95,7 @@ def test_cancelling_keeps_what_was_measured_and_adds_nothing(after: int) -> None
     assert found == expected.get(after, ["prefill", "decode", "warm"][:after])
 
 
+@pytest.mark.slow
 def test_ceilings_are_of_the_device_and_can_be_cancelled() -> None:
     found = measure_ceilings(CPU, torch.float32)
     assert found is not None

@@ -13,7 +13,6 @@ from pypdf.errors import PyPdfError
 from pypdf.generic import ContentStream, DecodedStreamObject
 
 from nemo_docs.library.readers.operations import operations
-from nemo_docs.library.readers.pypdf_pages import PypdfPages
 
 
 def by_pypdf(data: bytes) -> Any:
@@ -92,8 +91,7 @@ def test_the_pages_of_real_files_are_taken_as_pypdf_takes_them(data_dir: Path) -
         reader = pypdf.PdfReader(file)
         if reader.is_encrypted:
             continue
-        ours = PypdfPages(file.read_bytes(), password=None)
-        for number, page in enumerate(reader.pages[:5], 1):
+        for page in reader.pages[:5]:
             pages += 1
             contents = page.get("/Contents")
             if contents is not None:
@@ -101,5 +99,4 @@ def test_the_pages_of_real_files_are_taken_as_pypdf_takes_them(data_dir: Path) -
                 found = operations(stream.get_data())
                 taken += found is not None
                 assert found is None or typed(found) == typed(stream.operations)
-            assert ours.page(number).text == page.extract_text(visitor_text=lambda *_: None), (file.name, number)
     assert taken > 0.9 * pages
