@@ -57,7 +57,7 @@ def candidates(rows: Rows, asked: Asked, scope: Scope, limit: int, phrases: Sequ
         phrases: Each passage must hold the words of each of these, one behind the other.
     """
     found: dict[str, dict[int, float]] = {}
-    own = max(asked, key=lambda language: _likelihood(*asked[language]), default="")
+    own = own_language(asked)
     for language, (collection, terms) in asked.items():
         budget = BUDGET if language == own else BUDGET // _OTHERS
         if phrases:
@@ -74,6 +74,11 @@ def candidates(rows: Rows, asked: Asked, scope: Scope, limit: int, phrases: Sequ
     for _, passage, language in nlargest(limit, best):
         chosen[language].append(-passage)
     return chosen
+
+
+def own_language(asked: Asked) -> str:
+    """The language whose passages hold the words of a query most often: nearly always the query's own."""
+    return max(asked, key=lambda language: _likelihood(*asked[language]), default="")
 
 
 def _likelihood(collection: Collection, terms: Sequence[Term]) -> float:

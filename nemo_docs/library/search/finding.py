@@ -19,6 +19,9 @@ from nemo_docs.library.search.statistics import Rows
 Pages = Mapping[str, Iterable[int] | None]
 """By a document's handle the numbers of its pages to look in; None for all of them."""
 
+FOREIGN = 0.5
+"""What a passage's score counts in another language than the query's: words that are common in the one, "de" and "and",
+are rare in the other, and would say too much there."""
 _QUOTED = re.compile('"([^"]+)"|“([^“”]+)”|„([^„“”]+)[“”]|«([^«»]+)»|「([^「」]+)」|『([^『』]+)』')
 
 
@@ -48,7 +51,7 @@ def search(
     else:
         scope = everywhere(rows) if pages is None else of_documents(rows, pages)
         most = limit if by is Unit.PASSAGE else max(SCORED, 4 * limit)
-        lists = by_language(rows, query, scope, most, languages, quoted).values()
+        lists = by_language(rows, query, scope, most, languages, quoted, FOREIGN).values()
         found = sorted((each for some in lists for each in some), key=lambda each: (-each[1], each[0]))
     return [_hit(rows, passage, score, query) for passage, score in _first_of_each(rows, found, by, limit)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nemo_docs.library.search.candidates import candidates
+from nemo_docs.library.search.candidates import candidates, own_language
 from nemo_docs.library.search.scope import Scope
 from nemo_docs.library.search.scoring import PASSAGES, Held, Scored, held, score, scored
 from nemo_docs.library.search.statistics import Rows, collections, query_terms
@@ -30,7 +30,7 @@ def ranked(rows: Rows, query: str, language: str, scope: Scope, limit: int) -> S
 
 def by_language(
     rows: Rows, query: str, scope: Scope, limit: int, languages: Sequence[str] | None = None,
-    phrases: Sequence[str] = (),
+    phrases: Sequence[str] = (), foreign: float = 1.0,
 ) -> dict[str, Scored]:  # fmt: skip
     """As `ranked`, for every language of the library, or these; the best `limit` of all, at least, are among them.
 
@@ -41,12 +41,14 @@ def by_language(
         limit: How many are wanted.
         languages: ISO 639-1 codes.
         phrases: Each passage must hold the words of each of these, one behind the other in the same order.
+        foreign: What scores count in all languages but the query's own, where they are compared with each other.
     """
     sought = collections(rows, languages)
     terms = query_terms(rows, query, sought)
     asked = {collection.language: (collection, terms[collection.language]) for collection in sought}
     found = candidates(rows, asked, scope, max(SCORED, limit), phrases)
-    return scored(rows, found, asked, limit)
+    own = own_language(asked)
+    return scored(rows, found, asked, limit, {language: 1.0 if language == own else foreign for language in asked})
 
 
 def every_score(rows: Rows, query: str, scope: Scope) -> Scored:

@@ -48,7 +48,9 @@ class Held:
     """Of each term of the query."""
 
 
-def scored(rows: Rows, ids: Mapping[str, Sequence[int]], asked: Asked, limit: int) -> dict[str, Scored]:
+def scored(
+    rows: Rows, ids: Mapping[str, Sequence[int]], asked: Asked, limit: int, weights: Mapping[str, float]
+) -> dict[str, Scored]:
     """Passages with their scores by language, best first; those that hold no term of the query are left out.
 
     Args:
@@ -56,6 +58,7 @@ def scored(rows: Rows, ids: Mapping[str, Sequence[int]], asked: Asked, limit: in
         ids: Of passages, by language.
         asked: The query.
         limit: How many are wanted of all languages; those that do not come near are not scored to the end.
+        weights: What scores count, by language.
     """
     found: dict[str, dict[int, Held]] = {}
     alone: list[tuple[float, int, str]] = []
@@ -63,7 +66,8 @@ def scored(rows: Rows, ids: Mapping[str, Sequence[int]], asked: Asked, limit: in
         found[language] = held(_by_id(rows, ids[language]), terms, collection)
         for passage, one in found[language].items():
             if any(one.counts):
-                alone.append((_bm25(one.counts, one.length / collection.average_length, terms), -passage, language))
+                alone_score = _bm25(one.counts, one.length / collection.average_length, terms)
+                alone.append((weights[language] * alone_score, -passage, language))
     best: dict[str, list[int]] = {}
     for _, passage, language in nlargest(max(limit, LOOKED_AT), alone):
         best.setdefault(language, []).append(-passage)
@@ -72,7 +76,8 @@ def scored(rows: Rows, ids: Mapping[str, Sequence[int]], asked: Asked, limit: in
         collection, terms = asked[language]
         near = {passage + step for passage in passages for step in (-1, 1)} - found[language].keys()
         found[language].update(held(_by_id(rows, near), terms, collection))
-        scores[language] = score(rows, found[language], passages, terms, collection)
+        of_language = score(rows, found[language], passages, terms, collection)
+        scores[language] = [(passage, weights[language] * each) for passage, each in of_language]
     return scores
 
 

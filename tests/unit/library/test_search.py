@@ -205,3 +205,13 @@ def _as_schema_4(path: Path) -> None:
             PRAGMA user_version = 4;
             """
         )
+
+
+def test_a_word_that_another_language_seldom_has_does_not_outweigh_the_querys_own(library: Library) -> None:
+    spanish = [f"El derecho de la persona número {n} es de todos." for n in range(20)]
+    german = [f"Die Abbildung {n} zeigt eine Fläche im Raum." for n in range(30)]
+    write(library, "/es", [*spanish, "Se presume la inocencia de la persona."], language="es")
+    write(library, "/de", [*german, "Der Satz von de Rham ist ein Satz de Rhams."], language="de")
+    with LibraryReader(library.path) as reader:
+        assert [hit.title for hit in reader.search("presunción de inocencia", limit=1)] == ["/es"]
+        assert reader.search("Satz von de Rham", limit=1)[0].title == "/de"
