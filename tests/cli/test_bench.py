@@ -51,6 +51,7 @@ def test_json_has_every_number_and_they_agree(nemo_docs: NemoDocs, tiny_folder: 
             assert figure["floor_s"] >= n_bytes / subject["bytes_per_s"] * 0.999
 
 
+@pytest.mark.slow
 def test_people_get_a_table(nemo_docs: NemoDocs, tiny_folder: Path) -> None:
     done = nemo_docs("bench", "--lengths", "100")
     first, *_, prefill, decode, warm = done.out.splitlines()
@@ -99,6 +100,7 @@ def test_random_nemo_that_does_not_fit_is_one_sentence(nemo_docs: NemoDocs, monk
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a signal to one process is POSIX")
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_measured(nemo_docs: NemoDocs) -> None:
     command = [sys.executable, "-m", "nemo_docs", "bench", "--lengths", "100,100000", "--seconds", "86400", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -115,6 +117,7 @@ def test_ctrl_c_keeps_what_was_measured(nemo_docs: NemoDocs) -> None:
     assert "Traceback" not in narrated
 
 
+@pytest.mark.slow
 def test_a_shared_engine_that_runs_is_named(
     nemo_docs: NemoDocs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

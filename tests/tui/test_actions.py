@@ -139,6 +139,7 @@ async def test_every_action_has_a_test() -> None:
     assert CHECKS.keys() == BY_ID.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_ID)
 async def test_action(name: str, tmp_path: Path) -> None:
     async with on_stage(tmp_path) as stage:

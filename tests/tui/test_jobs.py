@@ -17,7 +17,8 @@ from tests.unit.library.conftest import pdf_bytes
 
 
 def said(row: JobRow, what: str = "detail") -> str:
-    return str(row.query_one(f".job-{what}", Static).content)
+    shown = row.query(f".job-{what}").results(Static)  # none as long as the row is not wholly on the screen
+    return "".join(str(each.content) for each in shown)
 
 
 def titles(jobs: JobList) -> set[str]:

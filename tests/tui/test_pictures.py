@@ -300,7 +300,9 @@ def picture(snapshot: Any) -> Any:
 
 
 @pytest.mark.parametrize("size", [NARROW, pytest.param(WIDE, marks=pytest.mark.slow)], ids=["narrow", "wide"])
-@pytest.mark.parametrize("name", MAIN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "answer" else pytest.mark.slow) for name in MAIN]
+)
 async def test_main_screen(name: str, size: tuple[int, int], picture: Any, tmp_path: Path) -> None:
     seen = pictures(app_without_model(), size, MAIN[name], tmp_path, THEMES)
     wrong = [theme async for theme, drawn in seen if drawn != picture(name=theme)]

@@ -108,8 +108,9 @@ def test_vectors_go_with_their_passages_to_the_last_byte(
 
 def test_what_was_removed_meanwhile_gets_no_vectors(connection: sqlite3.Connection, library_path: Path) -> None:
     first, *_ = storing.pending(rows(connection), 0, 100)
-    with Library(library_path) as library:
-        library.remove("a")
+    with Library(library_path) as library, LibraryReader(library_path) as reader:
+        for document in reader.documents():
+            library.remove(document.handle)
     with transaction(connection, library_path) as execute:
         assert storing.keep(execute, first, vectors(first)) is False
     assert connection.execute("SELECT * FROM passage_vectors").fetchall() == []
