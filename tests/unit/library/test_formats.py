@@ -60,7 +60,7 @@ def test_all_formats_come_through_the_library(library: Library, library_path: Pa
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     done = [event for event in add(library, [tmp_path / name for name in files]) if isinstance(event, FileDone)]
-    assert [event.pages for event in done] == [2, 1, 1, 1]
+    assert {event.handle: event.pages for event in done} == {"a": 2, "b": 1, "c": 1, "d": 1}
     with LibraryReader(library_path) as reader:
         assert reader.page_texts("a")[0].text.endswith("Strom | 40\nWasser | 20\n\n[1] Die Anlage.")
         assert [page.label for page in reader.pages("a")] == ["Vertrag", "Vertrag"]
