@@ -19,7 +19,7 @@ from nemo_docs.answering.events import (
     Text,
     Warn,
 )
-from nemo_docs.plain import printable
+from nemo_docs.plain import duration, printable
 
 WIDTH = 100
 
@@ -146,11 +146,3 @@ def _left_out(coverage: Coverage) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """`40 s`, `2 min 5 s`, `3 h 20 min`."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -26,7 +26,7 @@ from nemo_docs.library.events import (
     PageDone,
     Totals,
 )
-from nemo_docs.plain import printable
+from nemo_docs.plain import duration, printable
 
 _WORTH_TELLING_S = 1.0
 """Before this a speed is a guess."""
@@ -118,19 +118,11 @@ class _Pace:
         done = self._share - self._began[1]
         if seconds >= _WORTH_TELLING_S and done > 0:
             speed = (self._pages - self._began[2]) / seconds
-            note = f"pages, {speed:.0f} a second, {_duration(seconds * (1 - self._share) / done)} left"
+            note = f"pages, {speed:.0f} a second, {duration(seconds * (1 - self._share) / done)} left"
         if self._files == 1:
             progress.update(event.title, event.page, event.pages, note)
         else:
             progress.update("Adding files", self._settled, self._files, f"done, {self._pages:,} {note}")
-
-
-def _duration(seconds: float) -> str:
-    """`40 s`, `2 min 5 s`, `3 h 20 min`; the words of `answering.render`, which costs too much to import here."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _say(event: IngestEvent, pace: _Pace, progress: Progress) -> None:

@@ -30,9 +30,9 @@ def index(as_json: bool, **options: object) -> int:
     minutes for a hundred thousand tokens; Ctrl-C keeps what is done, and the next `nemo-docs index` goes on. One
     program does it at a time. It needs the extra `semantic`; `nemo-docs list --json` says how much is done.
     """
-    from nemo_docs.answering.render import duration
     from nemo_docs.library.meaning.indexing import MeaningDone, MeaningIndexed, MeaningWaits
     from nemo_docs.library.meaning.indexing import index as indexed
+    from nemo_docs.plain import duration
 
     configuration = load(options=options)
     paths, interrupt = configuration.paths, threading.Event()

@@ -9,12 +9,11 @@ import click
 from nemo_docs.answering.events import Progress as Stage
 from nemo_docs.answering.events import Warn
 from nemo_docs.answering.queue_events import DocumentRead, NotRead, QueueEvent, ReadingBegan, ReadingStopped, Waiting
-from nemo_docs.answering.render import duration
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.shared import emit, emit_line
 from nemo_docs.errors import ExitCode
 from nemo_docs.library.reading_queue import QueuedDocument, QueueState
-from nemo_docs.plain import printable
+from nemo_docs.plain import duration, printable
 
 READING = "reading"
 """The state of a document that a program reads now."""
