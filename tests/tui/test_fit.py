@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from nemo_docs.answering.fit import Fit
-from nemo_docs.tui.cells import duration, fitted, padded, short_number
+from nemo_docs.plain import duration
+from nemo_docs.tui.cells import fitted, padded, short_number
 from nemo_docs.tui.messages import SharesCounted
 from nemo_docs.tui.widgets.fit_meter import FitMeter, broken, parts
 from tests.tui.alone import alone
