@@ -66,8 +66,15 @@ def _escape(character: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `2 min 5 s`, `3 h 20 min`."""
-    minutes, rest = divmod(round(seconds), 60)
+    """`40 s`, `2 min`, `3 min 20 s`, `2 h 5 min`."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60} min"
+    if minutes and not rest:
+        return f"{minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 page`, `1,024 pages`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

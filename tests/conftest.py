@@ -15,8 +15,8 @@ from hypothesis import settings as hypothesis_settings
 
 from nemo_docs import settings
 
-# How long a case takes is for benchmarks to say. The same cases each time, so that a test fails at the commit that breaks
-# it and at no other; `pytest --hypothesis-profile=search` looks for new ones.
+# How long a case takes is for benchmarks to say. The same cases each time, so that a test fails at the commit that
+# breaks it and at no other; `pytest --hypothesis-profile=search` looks for new ones.
 hypothesis_settings.register_profile("behaviour", deadline=None, derandomize=True)
 hypothesis_settings.register_profile("search", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("behaviour")

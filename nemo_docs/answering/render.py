@@ -19,7 +19,7 @@ from nemo_docs.answering.events import (
     Text,
     Warn,
 )
-from nemo_docs.plain import duration, printable
+from nemo_docs.plain import counted, duration, printable
 
 WIDTH = 100
 
@@ -89,9 +89,9 @@ def quote_block(citation: Citation) -> str:
 
 def plan_line(plan: Plan) -> str:
     """What will be read, in one line."""
-    documents = _count(plan.documents, "document")
+    documents = counted(plan.documents, "document")
     tokens = sum(window.tokens for window in plan.windows)
-    windows = _count(len(plan.windows), "window")
+    windows = counted(len(plan.windows), "window")
     cached = f" ({plan.tokens_cached:,} of them cached)" if plan.tokens_cached else ""
     return f"{plan.model}: {documents}, {plan.tokens:,} tokens; reading {tokens:,}{cached} in {windows}{_time(plan)}."
 
@@ -109,14 +109,14 @@ def _time(plan: Plan) -> str:
 def coverage_line(answer: Answer) -> str:
     """What was read, and what was not."""
     coverage = answer.coverage
-    line = f"Read {coverage.pages_read:,} of {_count(coverage.pages_total, 'page')}"
+    line = f"Read {coverage.pages_read:,} of {counted(coverage.pages_total, 'page')}"
     if coverage.pages_in_part:
         line += f" and {coverage.pages_in_part:,} in part"
     line += (
-        f" ({coverage.tokens_read:,} of {coverage.tokens_total:,} tokens) of {_count(coverage.documents, 'document')}"
+        f" ({coverage.tokens_read:,} of {coverage.tokens_total:,} tokens) of {counted(coverage.documents, 'document')}"
     )
     if coverage.pages_without_text:
-        line += f"; {_count(coverage.pages_without_text, 'page')} without text"
+        line += f"; {counted(coverage.pages_without_text, 'page')} without text"
     if coverage.left_out:
         line += f"; not read: {_left_out(coverage)}"
     timing = answer.timing
@@ -142,7 +142,3 @@ def _left_out(coverage: Coverage) -> str:
             held.append([gap.first_page, gap.last_page])
     named = {doc: ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in held) for doc, held in ranges.items()}
     return "; ".join(f"{doc} pages {pages}" for doc, pages in named.items())
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

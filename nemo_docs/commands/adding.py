@@ -26,7 +26,7 @@ from nemo_docs.library.events import (
     PageDone,
     Totals,
 )
-from nemo_docs.plain import duration, printable
+from nemo_docs.plain import counted, duration, printable
 
 _WORTH_TELLING_S = 1.0
 """Before this a speed is a guess."""
@@ -82,7 +82,7 @@ def say_what_is_left(items: Sequence[QueuedFile], progress: Progress) -> None:
 def _files(count: int, verb: str = "wait") -> str:
     if verb == "wait" and count == 1:
         verb = "waits"
-    return f"{count:,} file{'' if count == 1 else 's'} {verb}"
+    return f"{counted(count, 'file')} {verb}"
 
 
 class _Pace:
@@ -135,7 +135,7 @@ def _say(event: IngestEvent, pace: _Pace, progress: Progress) -> None:
             empty = f", {event.pages_without_text} without text" if event.pages_without_text else ""
             news = ", a new version" if event.is_new_version else ""
             resumed = f", resumed at page {event.resumed_at}" if event.resumed_at > 1 else ""
-            pages = f"{event.pages} page{'' if event.pages == 1 else 's'}{empty}{news}{resumed}"
+            pages = f"{counted(event.pages, 'page')}{empty}{news}{resumed}"
             click.echo(printable(f"{event.handle:<4}{event.title}: {pages}, {event.language}"))
         case FileSkipped():
             progress.clear()

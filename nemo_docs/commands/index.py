@@ -13,7 +13,7 @@ from nemo_docs.commands.interrupt import interruptible
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.shared import emit, example, json_option, setting_options
 from nemo_docs.errors import ExitCode
-from nemo_docs.plain import printable
+from nemo_docs.plain import counted, duration, printable
 from nemo_docs.settings import load
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def index(as_json: bool, **options: object) -> int:
     """
     from nemo_docs.library.meaning.indexing import MeaningDone, MeaningIndexed, MeaningWaits
     from nemo_docs.library.meaning.indexing import index as indexed
-    from nemo_docs.plain import duration
 
     configuration = load(options=options)
     paths, interrupt = configuration.paths, threading.Event()
@@ -65,4 +64,4 @@ def _told(event: MeaningDone) -> str:
     if not event.pages and not event.pages_left:
         return "Every page can be found by meaning."
     left = f"; {event.pages_left:,} are left" if event.pages_left else ""
-    return f"{event.pages:,} page{'' if event.pages == 1 else 's'} with {event.passages:,} passages{left}."
+    return f"{counted(event.pages, 'page')} with {event.passages:,} passages{left}."

@@ -14,7 +14,7 @@ import click
 from nemo_docs.commands.progress import Progress
 from nemo_docs.commands.shared import emit, example, json_option, open_reader
 from nemo_docs.errors import ExitCode, NothingFound, UsageError
-from nemo_docs.plain import printable, size
+from nemo_docs.plain import counted, printable, size
 from nemo_docs.settings import load
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def show(document: str | None = None, as_json: bool = False) -> None:
         data = dataclasses.asdict(whole)
         emit("kv_room", {**data, "folder": str(whole.folder), "bytes": data.pop("n_bytes")})
         return
-    taken = f"{_counted(whole.blocks)} take {size(whole.n_bytes)} of at most {size(whole.budget_bytes)}"
+    taken = f"{counted(whole.blocks, 'block')} take {size(whole.n_bytes)} of at most {size(whole.budget_bytes)}"
     free = f"{size(whole.free_bytes)} of that disk are free, {size(whole.floor_bytes)} of them stay so"
     click.echo(printable(f"{taken}, in {whole.folder}; {free}."))
 
@@ -107,7 +107,7 @@ def verify(is_removal: bool, as_json: bool) -> int:
     if as_json:
         emit("verified", {"blocks": done, "damaged": damaged})
     else:
-        click.echo(f"{_counted(done)} checked, {damaged:,} damaged.", err=True)
+        click.echo(f"{counted(done, 'block')} checked, {damaged:,} damaged.", err=True)
     return ExitCode.FAILED if damaged and not is_removal else ExitCode.DONE
 
 
@@ -176,7 +176,7 @@ def clear(documents: tuple[str, ...], only_removed: bool, pinned_too: bool, as_j
     if as_json:
         emit("cleared", {"documents": [each.handle for each in found], "blocks": freed.blocks, "bytes": freed.n_bytes})
     else:
-        click.echo(f"Cleared {_counted(freed.blocks)}, {size(freed.n_bytes)}.", err=True)
+        click.echo(f"Cleared {counted(freed.blocks, 'block')}, {size(freed.n_bytes)}.", err=True)
 
 
 def _delete(path: Path) -> None:
@@ -203,16 +203,12 @@ def _say(event: str, document: Document, as_json: bool, what: str) -> None:
 def _line(row: Holding) -> str:
     """One text of one model."""
     if not row.label:
-        return f"{'':<4}before all texts: {_counted(row.blocks)}, {size(row.n_bytes)}"
+        return f"{'':<4}before all texts: {counted(row.blocks, 'block')}, {size(row.n_bytes)}"
     name = row.title if row.documents else f"removed from the library ({row.label[:12]})"
     if row.documents and not row.is_current:
         name += " (an earlier version)"
     used = datetime.fromtimestamp(row.used).strftime("%Y-%m-%d %H:%M")
     return (
-        f"{', '.join(row.documents) or '-':<4}{name}: {row.tokens:,} of {row.of:,} tokens, {_counted(row.blocks)}, "
-        f"{size(row.n_bytes)}, used {used}{', pinned' * row.is_pinned}"
+        f"{', '.join(row.documents) or '-':<4}{name}: {row.tokens:,} of {row.of:,} tokens, "
+        f"{counted(row.blocks, 'block')}, {size(row.n_bytes)}, used {used}{', pinned' * row.is_pinned}"
     )
-
-
-def _counted(blocks: int) -> str:
-    return f"{blocks:,} block{'' if blocks == 1 else 's'}"

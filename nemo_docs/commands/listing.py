@@ -12,7 +12,7 @@ from nemo_docs.commands.scope import parse_scope
 from nemo_docs.commands.shared import emit, example, json_option
 from nemo_docs.errors import NothingFound
 from nemo_docs.library.reader import LibraryReader
-from nemo_docs.plain import printable
+from nemo_docs.plain import counted, printable
 from nemo_docs.settings import Configuration, load
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def list_(as_json: bool) -> None:
             facts = {**dataclasses.asdict(document), **_read(shares, document), "pages_by_meaning": by_meaning}
             emit("document", facts)
             continue
-        pages = f"{document.pages} page{'' if document.pages == 1 else 's'}"
+        pages = counted(document.pages, "page")
         notes = []
         if document.pages_read < document.pages:
             notes.append(f"{document.pages_read} read; add it again to go on")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nemo_docs.errors import UsageError
+from nemo_docs.plain import counted
 
 if TYPE_CHECKING:
     from nemo_docs.library.reader import LibraryReader
@@ -42,9 +43,7 @@ class Scope:
         for low, high in self.ranges:
             beyond = low if low > last else high
             if beyond is not None and beyond > last:
-                raise UsageError(
-                    f"{self.reference} has no page {beyond}.", hint=f"It has {last} page{'' if last == 1 else 's'}."
-                )
+                raise UsageError(f"{self.reference} has no page {beyond}.", hint=f"It has {counted(last, 'page')}.")
             wanted.update(range(low, (last if high is None else high) + 1))
         return have & wanted
 

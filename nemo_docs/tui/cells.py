@@ -39,11 +39,6 @@ def padded(text: str, cells: int, *, right: bool = False) -> str:
     return f"{space}{shown}" if right else f"{shown}{space}"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 page`, `1,024 pages`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def short_number(number: int) -> str:
     """A number in at most four characters: `812`, `9.8k`, `98k`, `1.2M`."""
     unit, amount = "", float(number)
@@ -52,13 +47,3 @@ def short_number(number: int) -> str:
             break
         unit, amount = larger, amount / 1_000
     return f"{amount:.1f}{unit}" if unit and amount < 9.95 else f"{amount:.0f}{unit}"
-
-
-def duration(seconds: float) -> str:
-    """`40 s`, `2 min`, `3 min 20 s`, `2 h 5 min`."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    if minutes and not rest:
-        return f"{minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from nemo_docs.library.records import Page, PageFlag
-from nemo_docs.plain import printable
-from nemo_docs.tui.cells import counted, padded
+from nemo_docs.plain import counted, printable
+from nemo_docs.tui.cells import padded
 
 ALL, NO_TEXT = "all", "no text"
 WIDE = 104

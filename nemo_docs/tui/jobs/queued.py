@@ -12,7 +12,8 @@ from nemo_docs.answering.events import Progress, Warn
 from nemo_docs.answering.queue_events import DocumentRead, QueueEvent, ReadingBegan, Waiting
 from nemo_docs.library.events import FileFailed
 from nemo_docs.library.reading_queue import QueuedDocument, QueueState
-from nemo_docs.tui.cells import counted, duration, short_number
+from nemo_docs.plain import counted, duration
+from nemo_docs.tui.cells import short_number
 from nemo_docs.tui.jobs.job import Cancelled
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nemo_docs.library.events import FileFailed
 from nemo_docs.library.records import PageStatus
-from nemo_docs.tui.cells import counted, duration
+from nemo_docs.plain import counted, duration
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled
 from nemo_docs.tui.jobs.work import WORTH_TELLING_S

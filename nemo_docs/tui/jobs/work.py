@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, FileStopped, PageDone, Totals
-from nemo_docs.tui.cells import counted, duration
+from nemo_docs.plain import counted, duration
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled
 

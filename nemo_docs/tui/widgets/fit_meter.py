@@ -15,8 +15,8 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from nemo_docs.errors import NemoDocsError, NothingFound
-from nemo_docs.plain import printable, size
-from nemo_docs.tui.cells import counted, duration, fitted, short_number
+from nemo_docs.plain import counted, duration, printable, size
+from nemo_docs.tui.cells import fitted, short_number
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import SharesCounted

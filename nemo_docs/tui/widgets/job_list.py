@@ -16,8 +16,7 @@ from textual.containers import VerticalScroll
 
 from nemo_docs.errors import SettingsError
 from nemo_docs.library.adding_queue import AddingQueue, FileState
-from nemo_docs.plain import printable
-from nemo_docs.tui.cells import counted
+from nemo_docs.plain import counted, printable
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.jobs.queued_files import Batch, batches, let_go, pause

@@ -18,9 +18,9 @@ from textual.widgets import Input, Static
 
 from nemo_docs.actions import Pane
 from nemo_docs.library.records import Document
-from nemo_docs.plain import printable
+from nemo_docs.plain import counted, printable
 from nemo_docs.tui.bindings import bindings_of
-from nemo_docs.tui.cells import counted, one_line
+from nemo_docs.tui.cells import one_line
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.ledger import ALL, NO_TEXT

@@ -13,7 +13,8 @@ from textual.widgets import Static
 
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.library.meaning.indexing import MeaningDone, MeaningIndexed, MeaningWaits
-from nemo_docs.tui.cells import counted, duration, one_line
+from nemo_docs.plain import counted, duration
+from nemo_docs.tui.cells import one_line
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 
