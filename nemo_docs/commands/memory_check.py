@@ -7,16 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nemo_docs.engine.loading import size_of
-from nemo_docs.engine.memory_plan import (
-    Device,
-    MemoryPlan,
-    Size,
-    Wishes,
-    alternatives,
-    least,
-    longest_window,
-    plan_memory,
-)
+from nemo_docs.engine.memory_plan import Device, MemoryPlan, Size, Wishes
+from nemo_docs.engine.planning import alternatives, least, longest_window, plan_memory
 from nemo_docs.errors import DoesNotFit, NemoDocsError
 from nemo_docs.model.catalogue import CATALOGUE
 from nemo_docs.model.folder import open_model

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from nemo_docs.engine.exhaustion import is_exhaustion, let_go, ran_out
 from nemo_docs.engine.footprint import stored
-from nemo_docs.engine.memory_plan import MemoryPlan, Size, Wishes, least, plan_memory
+from nemo_docs.engine.memory_plan import MemoryPlan, Size, Wishes
+from nemo_docs.engine.planning import least, plan_memory
 from nemo_docs.errors import DoesNotFit, SettingsError
 
 if TYPE_CHECKING:

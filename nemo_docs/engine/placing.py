@@ -8,7 +8,8 @@ import torch
 
 from nemo_docs.engine.machine import FP8_CAPABILITY, available_memory
 from nemo_docs.engine.memory_plan import CHUNK_TOKENS as CHUNK_TOKENS
-from nemo_docs.engine.memory_plan import Device, MemoryPlan, Size, Wishes, plan_memory
+from nemo_docs.engine.memory_plan import Device, MemoryPlan, Size, Wishes
+from nemo_docs.engine.planning import plan_memory
 from nemo_docs.errors import DoesNotFit, SettingsError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

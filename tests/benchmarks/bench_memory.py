@@ -29,8 +29,9 @@ import psutil
 import torch
 
 from nemo_docs.engine.loading import engine_for
-from nemo_docs.engine.memory_plan import Device, MemoryPlan, Size, Wishes, longest_window, plan_memory
+from nemo_docs.engine.memory_plan import Device, MemoryPlan, Size, Wishes
 from nemo_docs.engine.placing import choose_device, describe
+from nemo_docs.engine.planning import longest_window, plan_memory
 from nemo_docs.engine.protocol import Free, Request, Token
 from nemo_docs.errors import DoesNotFit, NemoDocsError
 from nemo_docs.model.config import ModelConfig

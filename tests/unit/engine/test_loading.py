@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nemo_docs.engine import memory_plan
+from nemo_docs.engine import memory_ways
 from nemo_docs.engine.engine import Engine
 from nemo_docs.engine.loading import ModelSpec, load_engine
 from nemo_docs.engine.protocol import Free, Request, Scored, ScoreRequest, Token
@@ -40,11 +40,11 @@ def answer(engine: Engine) -> list[int]:
     return [event.id for event in engine.run(REQUEST) if isinstance(event, Token)]
 
 
-@pytest.mark.parametrize("share", [0.0, memory_plan.DENSE_SHARE], ids=["on its grid", "with a dense copy"])
+@pytest.mark.parametrize("share", [0.0, memory_ways.DENSE_SHARE], ids=["on its grid", "with a dense copy"])
 def test_file_on_a_grid_weighs_continuations_as_its_dense_weights_do(
     share: float, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_plan, "DENSE_SHARE", share)
+    monkeypatch.setattr(memory_ways, "DENSE_SHARE", share)
     engine, dense = load(file, "auto"), load(file, "fp32")
     assert len(answer(engine)) == 24
     assert likelihoods(engine) == pytest.approx(likelihoods(dense), abs=0.15)  # bf16 beside fp32

@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.engine.footprint import stored
-from nemo_docs.engine.memory_plan import (
-    Device,
-    MemoryPlan,
-    Size,
-    Wishes,
-    longest_window,
-    plan_memory,
-)
+from nemo_docs.engine.memory_plan import Device, MemoryPlan, Size, Wishes
+from nemo_docs.engine.planning import longest_window, plan_memory
 from nemo_docs.errors import DoesNotFit, SettingsError
 from nemo_docs.model.catalogue import entry_for
 from nemo_docs.model.weights.base import expected_shapes
