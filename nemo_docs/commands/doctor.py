@@ -20,7 +20,8 @@ def doctor(as_json: bool, **options: object) -> int:
     Looks at Python, torch, SQLite, settings, library, models, memory and disk, and changes nothing. Says for what the
     model takes how much memory, and what would fit; the options try other ways. Exits with 1 when something is broken.
     """
-    from nemo_docs.commands.checkup import Status, check_all
+    from nemo_docs.commands.check import Status
+    from nemo_docs.commands.checkup import check_all
 
     broken = 0
     for check in check_all(options):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nemo_docs.backends.shares import name_of
-from nemo_docs.commands.checkup import free_bytes
+from nemo_docs.commands.check import free_bytes
 from nemo_docs.kv import catalogue
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import Document
