@@ -17,7 +17,7 @@ from nemo_docs.errors import NothingFound, Unreadable, UsageError
 from nemo_docs.library.clean import clean_line
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
 from nemo_docs.library.languages import UNKNOWN
-from nemo_docs.library.ledger import new_page
+from nemo_docs.library.preparing import in_language
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.readers import EXTRACTORS, HEAD_BYTES, extractor_names, reader_name
 from nemo_docs.library.records import Document, Page, PageFlag, PageStatus
@@ -105,7 +105,8 @@ def redo(
         for position, raw in enumerate(read, 1):
             assert isinstance(raw, RawPage)
             before = ledger[raw.number]
-            page = new_page(raw, opened.extractor, before.language if before.language != UNKNOWN else found.language)
+            assert raw.ready is not None
+            page = in_language(raw.ready, before.language if before.language != UNKNOWN else found.language)
             characters = len(page.text.text) if page.text else 0
             is_kept = not characters and before.status is PageStatus.OK
             changed = False if is_kept else library.replace_page(found.handle, found.sha256, page)
