@@ -206,7 +206,7 @@ class Adding:
             file.reading.go_on(1)
         elif version.status is not VersionStatus.COMPLETE:
             file.resumed_at = version.pages_read + 1
-            file.language = version.language
+            file.language = self._library.last_language(version)
             file.reading.go_on(file.resumed_at)
         elif version.is_current and version.path != file.path and self._claims.is_claimed(version.path):
             known = version.path  # these bytes are there only until that file, which is being read, has others
