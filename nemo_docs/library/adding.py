@@ -30,8 +30,10 @@ from nemo_docs.library.events import (
     PageDone,
 )
 from nemo_docs.library.extraction import Opened, RawPage
+from nemo_docs.library.languages import UNKNOWN
+from nemo_docs.library.preparing import in_language
 from nemo_docs.library.readers import tesseract
-from nemo_docs.library.records import VersionStatus
+from nemo_docs.library.records import PageStatus, VersionStatus
 from nemo_docs.library.store import Library
 from nemo_docs.library.versions import NewPage, Version
 
@@ -51,6 +53,8 @@ class _File:
     sha256: str = ""
     version: Version | None = None
     resumed_at: int = 1
+    language: str = UNKNOWN
+    """Of the last page that has text."""
     is_new_version: bool = False
     is_tagged: bool = False
     is_settled: bool = False
@@ -174,7 +178,9 @@ class Adding:
                     if not self._pages:
                         self._commit_at = time.monotonic() + COMMIT_S
                     assert message.ready is not None
-                    self._pages.append((file, message.ready))
+                    page = in_language(message.ready, file.language)
+                    file.language = page.language if page.status is PageStatus.OK else file.language
+                    self._pages.append((file, page))
                 case Ended(None):
                     yield from self._commit()
                     done = self._finish(file)
@@ -200,7 +206,8 @@ class Adding:
             file.reading.go_on(1)
         elif version.status is not VersionStatus.COMPLETE:
             file.resumed_at = version.pages_read + 1
-            file.reading.go_on(file.resumed_at, version.language)
+            file.language = self._library.last_language(version)
+            file.reading.go_on(file.resumed_at)
         elif version.is_current and version.path != file.path and self._claims.is_claimed(version.path):
             known = version.path  # these bytes are there only until that file, which is being read, has others
             self._put_off(file, lambda: self._claims.is_claimed(known))

@@ -122,10 +122,11 @@ class Children:
 
     Args:
         module: Which kind; see `start`.
+        most: How many work at once, before `take_if_free` gives no more.
     """
 
-    def __init__(self, module: str) -> None:
-        self._module = module
+    def __init__(self, module: str, most: int = 1) -> None:
+        self._module, self._most = module, most
         self._lock = threading.Lock()
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
@@ -134,10 +135,18 @@ class Children:
     def take(self) -> Child:
         """One that has nothing to do; a new one if there is none. Give it back, or drop it."""
         with self._lock:
-            found = self._idle.pop() if self._idle else Child(self._module)
-            self._busy.add(found)
-            if self._is_closed:
-                found.kill()
+            return self._take()
+
+    def take_if_free(self) -> Child | None:
+        """The same, unless as many work already as may at once."""
+        with self._lock:
+            return self._take() if len(self._busy) < self._most else None
+
+    def _take(self) -> Child:
+        found = self._idle.pop() if self._idle else Child(self._module)
+        self._busy.add(found)
+        if self._is_closed:
+            found.kill()
         return found
 
     def give_back(self, used: Child) -> None:

@@ -1,4 +1,4 @@
-"""Several files read at once: threads that each have a child read one, and a single line in which all they say comes.
+"""Several files read at once: threads that each have children read one, and a single line in which all they say comes.
 
 The threads only wait for their children, so they do not get in the way of whoever writes the library. How far reading
 may be ahead of writing is bounded for each file.
@@ -21,7 +21,6 @@ from nemo_docs.library import extraction
 from nemo_docs.library.child import Children
 from nemo_docs.library.clean import clean_line
 from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
-from nemo_docs.library.languages import UNKNOWN
 from nemo_docs.library.readers import HEAD_BYTES, READERS, reader_name
 
 MOST_WORKERS = 8
@@ -32,7 +31,7 @@ _AHEAD = 32
 
 
 def usable_workers() -> int:
-    """How many files to read at once: one for each core that this process may use, within reason."""
+    """How many processes are to read at once: one for each core that this process may use, within reason."""
     import psutil  # type: ignore[import-untyped]
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -67,12 +66,12 @@ class Reading:
     def __init__(self, path: str) -> None:
         self.path = path
         self._room = threading.Semaphore(_AHEAD)
-        self._start: queue.SimpleQueue[tuple[int, str] | None] = queue.SimpleQueue()
+        self._start: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._is_stopped = False
 
-    def go_on(self, start: int, language: str = UNKNOWN) -> None:
-        """Have it read from a page on; the page before is in that language."""
-        self._start.put((start, language))
+    def go_on(self, start: int) -> None:
+        """Have it read from a page on."""
+        self._start.put(start)
 
     def stop(self) -> None:
         """Read no more of it; what it still says is of no interest."""
@@ -104,13 +103,11 @@ class Reading:
         looked = look_at(self.path, limits)
         if not say(looked) or (start := self._start.get()) is None:
             return
-        page, language = start
         with closing(
             extract(
                 self.path,
                 looked.reader,
-                start=page,
-                language=language,
+                start=start,
                 password=password,
                 limits=limits,
                 children=children,
@@ -126,16 +123,17 @@ class Crew:
     """The threads and their children.
 
     Args:
-        workers: How many files are read at once.
+        files: How many files are read at once.
+        workers: How many children read at once; where there are more of them than files, some share one.
         password: For encrypted files.
         limits: What one file may cost.
     """
 
-    def __init__(self, workers: int, *, password: str | None, limits: Limits) -> None:
+    def __init__(self, files: int, workers: int, *, password: str | None, limits: Limits) -> None:
         self._password, self._limits = password, limits
-        self._prepares = workers > 1  # beside one child this process makes pages ready, while that one reads on
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reading")
-        self._children = Children(extraction.CHILD)
+        self._prepares = files > 1  # beside one child this process makes pages ready, while that one reads on
+        self._threads = ThreadPoolExecutor(files, thread_name_prefix="reading")
+        self._children = Children(extraction.CHILD, workers)
         self._said: queue.SimpleQueue[tuple[Reading, Message]] = queue.SimpleQueue()
         self._readings: set[Reading] = set()
 

@@ -1,10 +1,10 @@
 """The child process that reads files: `python -m nemo_docs.library.extract`.
 
-It is given a JSON line on stdin for each file and answers with JSON lines on stdout, never with pickles: first
-`{"opened": {…}}` or `{"failed": {…}}`, then `{"page": {…}}` for each page in order, at last `{"done": {…}}`. A page is
-made ready here to be stored, if the parent wants that, as it is pure work. A page that raises costs that page only.
-Whatever a library prints goes nowhere. Where the system allows, memory and processor time are bounded and no file can
-be written. When the parent is gone stdin ends, and so does the child.
+It is asked by JSON lines on stdin and answers each with one on stdout, never with pickles: `{"open": {…}}` with
+`{"opened": {…}}` or `{"failed": {…}}`, `{"page": 7}` with `{"page": {…}}`, `{"close": true}` with `{"done": {…}}`. A
+page is made ready here to be stored, if the parent wants that, as it is pure work. A page that raises costs that page
+only. Whatever a library prints goes nowhere. Where the system allows, memory and processor time are bounded and no file
+can be written. When the parent is gone stdin ends, and so does the child.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import IO, Any
 from nemo_docs.errors import ReaderError
 from nemo_docs.library import child, languages, preparing
 from nemo_docs.library.extraction import RawPage
-from nemo_docs.library.readers import RawText, load_reader
+from nemo_docs.library.readers import RawText, Reader, load_reader
 from nemo_docs.library.records import PageStatus
 
 LONGEST_PAGE = 1_000_000
@@ -41,23 +41,56 @@ def main() -> None:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
+    file: _File | None = None
     for request in child.requests():
-        reader = load_reader(request["reader"])
-        if request["prepares"]:
-            languages.load()  # before memory is bounded: it maps more than it uses
-        gc.freeze()  # what is loaded stays: the search for garbage after each file need not look at it
-        _limit(request["memory_bytes"], request["cpu_s"])
         try:
-            _serve(request, reader, answers)
+            if "open" in request:
+                file = _open(request["open"], answers)
+            elif "page" in request:
+                assert file is not None
+                _answer(answers, page=file.page(request["page"]))
+            else:
+                file = None
+                _answer(answers, done={"memory_bytes": _memory_bytes()})
+                gc.collect()
         except BrokenPipeError:
             os._exit(0)
-        gc.collect()
 
 
-def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None:
-    def answer(**message: Any) -> None:
-        answers.write(json.dumps(message) + "\n")
+def _answer(answers: IO[str], **message: Any) -> None:
+    answers.write(json.dumps(message) + "\n")
 
+
+class _File:
+    """A file that is open."""
+
+    def __init__(self, reader: Reader, is_preparing: bool) -> None:
+        self._reader, self._is_preparing = reader, is_preparing
+
+    def page(self, number: int) -> dict[str, Any]:
+        """One page, as the parent is told of it."""
+        raw, failure, ready = RawText(""), "", None
+        try:
+            raw = self._reader.page(number)
+            if len(raw.text) > LONGEST_PAGE:
+                failure = f"it holds {len(raw.text):,} characters; the limit is {LONGEST_PAGE:,}"
+            elif self._is_preparing:
+                page = preparing.prepare(RawPage(number, PageStatus.OK, raw), self._reader.extractor)
+                ready = preparing.to_plain(page)
+        except Exception as error:  # whatever a hostile page provokes costs that page only, and is told
+            failure = _reason(error)
+        if failure:
+            raw = RawText("")
+        return {"number": number, "failure": failure, "ready": ready, **raw._asdict()}
+
+
+def _open(request: dict[str, Any], answers: IO[str]) -> _File | None:
+    """Open a file and say what it is; or why it cannot be opened."""
+    reader_class: Any = load_reader(request["reader"])
+    if request["prepares"]:
+        languages.load()  # before memory is bounded: it maps more than it uses
+    gc.freeze()  # what is loaded stays: the search for garbage after each file need not look at it
+    _limit(request["memory_bytes"], request["cpu_s"])
     try:
         with open(os.fsdecode(bytes.fromhex(request["path"])), "rb") as file:
             data = file.read(request["file_bytes"] + 1)
@@ -65,27 +98,12 @@ def _serve(request: dict[str, Any], reader_class: Any, answers: IO[str]) -> None
         if request["extractor"]:
             reader.use(request["extractor"])
     except (ReaderError, OSError, MemoryError, RecursionError) as error:
-        answer(failed={"kind": type(error).__name__, "reason": _reason(error), "hint": getattr(error, "hint", "")})
-        return
+        reason = {"kind": type(error).__name__, "reason": _reason(error), "hint": getattr(error, "hint", "")}
+        _answer(answers, failed=reason)
+        return None
     sha256 = hashlib.sha256(data).hexdigest()
-    answer(opened={"pages": reader.pages, "extractor": reader.extractor, "sha256": sha256})
-    language = request["language"]
-    for number in request["numbers"] or range(request["start"], reader.pages + 1):
-        raw, failure, ready = RawText(""), "", None
-        try:
-            raw = reader.page(number)
-            if len(raw.text) > LONGEST_PAGE:
-                failure = f"it holds {len(raw.text):,} characters; the limit is {LONGEST_PAGE:,}"
-            elif request["prepares"]:
-                page = preparing.prepare(RawPage(number, PageStatus.OK, raw), reader.extractor, language)
-                ready = preparing.to_plain(page)
-                language = page.language if page.status is PageStatus.OK else language
-        except Exception as error:  # whatever a hostile page provokes costs that page only, and is told
-            failure = _reason(error)
-        if failure:
-            raw = RawText("")
-        answer(page={"number": number, "failure": failure, "ready": ready, **raw._asdict()})
-    answer(done={"memory_bytes": _memory_bytes()})
+    _answer(answers, opened={"pages": reader.pages, "extractor": reader.extractor, "sha256": sha256})
+    return _File(reader, request["prepares"])
 
 
 def _memory_bytes() -> int:

@@ -2,22 +2,25 @@
 
 Whatever happens in the child, the caller gets one outcome for each page and can go on: a page that takes too long is
 given up and another child goes on behind it; a child that dies costs the page that it was reading. To start a child
-takes half a second, so one that read a file without trouble, and stayed small, reads the next one, too.
+takes half a second, so one that read a file without trouble, and stayed small, reads the next one, too. A long file
+that is opened quickly is read by several (`hands`): its pages come in order all the same, and are what one child would
+give, since nothing of a page comes from those before it. (One too short to tell its language is told by who stores it.)
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from nemo_docs.errors import Encrypted, Unreadable
 from nemo_docs.library import child, ledger, preparing
 from nemo_docs.library.clean import clean_line
-from nemo_docs.library.languages import UNKNOWN
-from nemo_docs.library.readers import RawText
+from nemo_docs.library.hands import Hands
+from nemo_docs.library.readers import RawText, is_opened_quickly
 from nemo_docs.library.records import PageFlag, PageStatus
 from nemo_docs.library.versions import NewPage
 
@@ -69,7 +72,6 @@ def extract(
     reader: str,
     *,
     start: int = 1,
-    language: str = UNKNOWN,
     password: str | None = None,
     limits: Limits,
     numbers: Sequence[int] = (),
@@ -77,22 +79,21 @@ def extract(
     children: child.Children | None = None,
     prepares: bool = True,
 ) -> Generator[Opened | RawPage, None, None]:
-    """Read a file in a child process: first what it is, then its pages in order.
+    """Read a file in child processes: first what it is, then its pages in order.
 
-    The child works as long as the generator lives; close the generator to end it.
+    The children work as long as the generator lives; close the generator to end them.
 
     Args:
         path: Absolute path of the file.
         reader: "module:Class", a row of READERS.
         start: First page to read, from 1.
-        language: Of the page before that one, where it is known.
         password: For an encrypted file.
         limits: What it may cost.
         numbers: Read these pages, in this order, in place of all from `start` on.
         extractor: Read with this one of `readers.extractor_names`; empty leaves the choice to the reader.
-        children: Where the child comes from, and goes if it can be used again; else it is one of its own.
-        prepares: Whether the child makes pages ready; else this process does, while the child reads on. What tells
-            languages takes each child half a second to load.
+        children: Where the children come from, and go if they can be used again; else it is one of its own.
+        prepares: Whether the first child makes pages ready; else this process does, while the child reads on. What
+            tells languages takes each child half a second to load.
 
     Raises:
         Encrypted: If the file needs a password, or the one given is wrong.
@@ -100,7 +101,7 @@ def extract(
     """
     deadline = time.monotonic() + limits.file_s
     name = clean_line(os.path.basename(path))
-    request = {
+    opening = {
         "path": os.fsencode(path).hex(),
         "reader": reader,
         "password": password,
@@ -110,44 +111,43 @@ def extract(
         "memory_bytes": limits.memory_bytes,
         "cpu_s": int(limits.open_s + limits.file_s) + 1,
     }
-    opened: Opened | None = None
-    done = 0
-    wanted: Sequence[int] = numbers
-    while opened is None or done < len(wanted):
-        with _borrowed(children) as used:
-            used.child.ask({**request, "start": start + done, "numbers": [*numbers[done:]], "language": language})
-            now = _opening(used, name, limits)
-            if opened is None:
-                wanted = numbers or range(start, now.pages + 1)
-                yield now
-            elif now != opened:
-                raise Unreadable(f"{name} changed while it was read.", hint="Add it again.")
-            opened = now
-            while done < len(wanted):
-                page = _next_page(used.child, opened.extractor, wanted[done], name, limits, deadline)
-                if page.ready is None:
-                    page = replace(page, ready=preparing.prepare(page, opened.extractor, language))
-                yield page
-                done += 1
-                if page.ready and page.ready.status is PageStatus.OK:
-                    language = page.ready.language
-                if page.status is PageStatus.TIMEOUT or page.note == _DIED:
-                    break
-            else:
-                used.is_sound = _is_small(used.child, limits)
+    lender = children or child.Children(CHILD)
+    try:
+        with closing(Hands(lender, opening, _most(path, reader), limits.memory_bytes * _KEPT_SHARE)) as hands:
+            opened = _opened(hands.open(limits.open_s), name, limits)
+            wanted = numbers or range(start, opened.pages + 1)
+            hands.deal(wanted)
+            yield opened
+            for number in wanted:
+                if hands.is_short and _opened(hands.replace(limits.open_s), name, limits) != opened:
+                    raise Unreadable(f"{name} changed while it was read.", hint="Add it again.")
+                page = _next_page(hands, opened.extractor, number, name, limits, deadline)
+                yield page if page.ready else replace(page, ready=preparing.prepare(page, opened.extractor))
+            hands.finish()
+    finally:
+        if children is None:
+            lender.close()
+
+
+def _most(path: str, reader: str) -> int:
+    """How many children may have a file open at once: each holds all its bytes."""
+    if not is_opened_quickly(reader):
+        return 1
+    try:
+        return max(1, _SHARED_BYTES // max(1, os.path.getsize(path)))
+    except OSError:  # it is gone; the child says so
+        return 1
 
 
 _DIED = "the reader died on this page"
 
 
-def _opening(used: _Borrowed, name: str, limits: Limits) -> Opened:
-    message = used.child.get(limits.open_s)
+def _opened(message: dict[str, Any] | None, name: str, limits: Limits) -> Opened:
     if message is None:
         raise Unreadable(f"{name} cannot be read: it took longer than {limits.open_s:g} seconds to open.")
     if "opened" in message:
         return Opened(**message["opened"])
     failed = message.get("failed", {"kind": "", "reason": "the reader died when it opened it", "hint": ""})
-    used.is_sound = failed["kind"] in (Encrypted.__name__, Unreadable.__name__)
     if failed["kind"] == Encrypted.__name__:
         raise Encrypted(f"{name} cannot be read: {failed['reason']}.", hint="Add it again with --password.")
     raise Unreadable(
@@ -156,15 +156,13 @@ def _opening(used: _Borrowed, name: str, limits: Limits) -> Opened:
     )
 
 
-def _next_page(
-    messages: child.Child, extractor: str, number: int, name: str, limits: Limits, deadline: float
-) -> RawPage:
+def _next_page(hands: Hands, extractor: str, number: int, name: str, limits: Limits, deadline: float) -> RawPage:
     def nothing(status: PageStatus, note: str) -> RawPage:
         page = RawPage(number, status, note=note)
-        return replace(page, ready=ledger.new_page(page, extractor, UNKNOWN))
+        return replace(page, ready=ledger.new_page(page, extractor))
 
     left = deadline - time.monotonic()
-    message = messages.get(min(limits.page_s, left)) if left > 0 else None
+    message = hands.next_page(min(limits.page_s, left)) if left > 0 else None
     if message is None and time.monotonic() >= deadline:
         raise Unreadable(
             f"{name} took longer than {limits.file_s:g} seconds; {number - 1} pages were kept.",
@@ -189,32 +187,9 @@ def _next_page(
     return RawPage(number, PageStatus.OK, found, ready=ready)
 
 
-@dataclass
-class _Borrowed:
-    child: child.Child
-    is_sound: bool = False
-    """Whether it may read another file: it came to the end of its last one, and stayed small; or refused it."""
-
-
-@contextmanager
-def _borrowed(children: child.Children | None) -> Iterator[_Borrowed]:
-    lender = children or child.Children(CHILD)
-    used = _Borrowed(lender.take())
-    try:
-        yield used
-    finally:
-        (lender.give_back if used.is_sound else lender.drop)(used.child)
-        if children is None:
-            lender.close()
-
-
-def _is_small(used: child.Child, limits: Limits) -> bool:
-    done = (used.get(_DONE_S) or {}).get("done")
-    return done is not None and bool(done["memory_bytes"] < limits.memory_bytes * _KEPT_SHARE)
-
-
 CHILD = "nemo_docs.library.extract"
 """The module that reads."""
-_DONE_S = 5.0
+_SHARED_BYTES = 1 << 30
+"""Of one file, in all children that have it open."""
 _KEPT_SHARE = 1 / 8
 """Of the memory that a child may have; one that took more of it starts anew."""

@@ -49,7 +49,7 @@ def add(
         limits: What one file may cost.
         collections: Every document is put into these: with its first page, or when it is found to be there already.
         excludes: Patterns as in .gitignore; what they name in folders is left alone.
-        workers: How many files are read at once; one for each usable core unless given.
+        workers: How many processes read at once; one for each usable core unless given.
 
     Yields:
         For each file FileStarted, PageDone for each page, and one of FileDone, FileSkipped, FileFailed and FileStopped,
@@ -92,7 +92,7 @@ def resume(
         paths: Absolute paths.
         password: For encrypted files; not kept.
         limits: What one file may cost.
-        workers: How many files are read at once; one for each usable core unless given.
+        workers: How many processes read at once; one for each usable core unless given.
 
     Yields:
         As `add`.
@@ -116,13 +116,14 @@ def _work(
 ) -> Generator[IngestEvent, None, None]:
     if not files:
         return
-    workers = min(workers or usable_workers(), len(files))
+    workers = workers or usable_workers()
+    at_once = min(workers, len(files))
     with (
         Runner(library.path) as runner,
         closing(Claims(library.path, runner)) as claims,
-        closing(Crew(workers, password=password, limits=limits or Limits())) as crew,
+        closing(Crew(at_once, workers, password=password, limits=limits or Limits())) as crew,
     ):
-        yield from Adding(library, claims, crew, workers, files).events()
+        yield from Adding(library, claims, crew, at_once, files).events()
 
 
 def _counted(events: Iterable[IngestEvent], totals: Totals) -> Generator[IngestEvent, None, None]:

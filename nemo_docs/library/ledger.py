@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nemo_docs.library.clean import clean
-from nemo_docs.library.languages import UNKNOWN, detect, script
+from nemo_docs.library.languages import detect, script
 from nemo_docs.library.records import PageFlag, PageStatus
 from nemo_docs.library.versions import NewPage
 
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 _NO_TEXT = "no text layer: it is a picture; `pages DOC --redo N --with ocr` reads it where Tesseract is installed"
 
 
-def new_page(raw: RawPage, extractor: str, language: str) -> NewPage:
+def new_page(raw: RawPage, extractor: str) -> NewPage:
     """One page as it will be stored.
 
     Args:
         raw: What came of it.
         extractor: Name and version of the file's reader, for a page that names none of its own.
-        language: Of the pages before it; a page too short to tell its own is taken to be in that.
     """
     if raw.status is not PageStatus.OK:
         return NewPage(raw.number, extractor, raw.status, raw.note, flags=(PageFlag(raw.status),))
@@ -35,13 +34,12 @@ def new_page(raw: RawPage, extractor: str, language: str) -> NewPage:
     notes = [f"hidden text left out{left_out}"] * (PageFlag.HIDDEN in flags)
     if not text.text:
         notes.append(_NO_TEXT if PageFlag.SCAN in flags else "no text layer")
-    detected = detect(text.text)
     return NewPage(
         number=raw.number,
         extractor=found.extractor or extractor,
         status=PageStatus.OK if text.text else PageStatus.EMPTY,
         note="; ".join(notes),
-        language=language if text.text and detected == UNKNOWN else detected,
+        language=detect(text.text),
         raw=found.text,
         text=text,
         script=script(text.text),

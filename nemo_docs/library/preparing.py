@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_docs.library.clean import CleanText, OffsetMap
 from nemo_docs.library.indexing import IndexedPassage, indexed_passages
+from nemo_docs.library.languages import UNKNOWN
 from nemo_docs.library.ledger import new_page
 from nemo_docs.library.records import PageFlag, PageStatus
 from nemo_docs.library.versions import NewPage
@@ -19,11 +20,21 @@ if TYPE_CHECKING:
     from nemo_docs.library.extraction import RawPage
 
 
-def prepare(raw: RawPage, extractor: str, language: str) -> NewPage:
+def prepare(raw: RawPage, extractor: str) -> NewPage:
     """One page as it will be stored, its passages with it; else as `ledger.new_page`."""
-    page = new_page(raw, extractor, language)
-    text = page.text.text if page.text else ""
-    return replace(page, passages=tuple(indexed_passages(text, page.language)))
+    page = new_page(raw, extractor)
+    return replace(page, passages=tuple(indexed_passages(_text(page), page.language)))
+
+
+def in_language(page: NewPage, language: str) -> NewPage:
+    """A page that is ready; one that does not tell its own language, as it would be in that of the pages beside it."""
+    if not _text(page) or page.language != UNKNOWN or language == UNKNOWN:
+        return page
+    return replace(page, language=language, passages=tuple(indexed_passages(_text(page), language)))
+
+
+def _text(page: NewPage) -> str:
+    return page.text.text if page.text else ""
 
 
 def to_plain(page: NewPage) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A page that was read again has a new text; the texts before it stay, so an old citation keeps the very text that it
 points into. What comes out worse changes nothing: a reading that fails, or finds no text where there was some, leaves
-the page as it is and says so. The file must still have the bytes that were read; nothing else has these pages.
+the page as it is and says so. The file must still have the bytes that were read; nothing else has these pages. Children
+read them and make them ready, as when a file is added: beside the app's keys there is only writing to be done.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from nemo_docs.errors import NothingFound, Unreadable, UsageError
+from nemo_docs.library.child import Children
 from nemo_docs.library.clean import clean_line
-from nemo_docs.library.extraction import Limits, Opened, RawPage, extract
+from nemo_docs.library.crew import usable_workers
+from nemo_docs.library.extraction import CHILD, Limits, Opened, RawPage, extract
 from nemo_docs.library.languages import UNKNOWN
-from nemo_docs.library.ledger import new_page
+from nemo_docs.library.preparing import in_language
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.readers import EXTRACTORS, HEAD_BYTES, extractor_names, reader_name
 from nemo_docs.library.records import Document, Page, PageFlag, PageStatus
@@ -96,8 +99,20 @@ def redo(
     if not wanted:
         return
     _check_bytes(found)
-    options = {"numbers": wanted, "extractor": extractor or "", "password": password, "limits": limits}
-    with closing(extract(found.path, reader, **options)) as read:  # type: ignore[arg-type]
+    with (
+        closing(Children(CHILD, usable_workers())) as children,
+        closing(
+            extract(
+                found.path,
+                reader,
+                numbers=wanted,
+                extractor=extractor or "",
+                password=password,
+                limits=limits,
+                children=children,
+            )
+        ) as read,
+    ):
         opened = next(read)
         assert isinstance(opened, Opened)
         if opened.sha256 != found.sha256:
@@ -105,7 +120,8 @@ def redo(
         for position, raw in enumerate(read, 1):
             assert isinstance(raw, RawPage)
             before = ledger[raw.number]
-            page = new_page(raw, opened.extractor, before.language if before.language != UNKNOWN else found.language)
+            assert raw.ready is not None
+            page = in_language(raw.ready, before.language if before.language != UNKNOWN else found.language)
             characters = len(page.text.text) if page.text else 0
             is_kept = not characters and before.status is PageStatus.OK
             changed = False if is_kept else library.replace_page(found.handle, found.sha256, page)

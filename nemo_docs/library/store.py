@@ -16,6 +16,7 @@ from typing import Any
 
 from nemo_docs.library import indexing, removal, tags
 from nemo_docs.library.connection import connect_to_write, database_errors, path_to_column, transaction
+from nemo_docs.library.languages import UNKNOWN
 from nemo_docs.library.records import VersionStatus
 from nemo_docs.library.versions import NewPage, Version
 
@@ -69,6 +70,15 @@ class Library:
         """The newest version that was read from a path."""
         with database_errors(self.path):
             return self._version("v.id = (SELECT max(id) FROM versions WHERE path = ?)", path_to_column(path))
+
+    def last_language(self, version: Version) -> str:
+        """The language of the last page that was read and has text; "und" if there is none."""
+        with database_errors(self.path):
+            row = self._connection.execute(
+                "SELECT language FROM pages WHERE version = ? AND status = 'ok' ORDER BY number DESC LIMIT 1",
+                (version.id,),
+            ).fetchone()
+        return str(row["language"]) if row else UNKNOWN
 
     def start_version(self, *, path: str, title: str, sha256: str, pages: int) -> Version:
         """The version with these bytes: the one that is there already, or a new one without pages.

@@ -1,13 +1,14 @@
 """Adding a folder of PDFs beside bare pypdf: pages a second of both, and processor time, in one run.
 
-    python -m tests.benchmarks.bench_ingest PDF... [--copies 6] [--workers N] [--rounds 3]
+    python -m tests.benchmarks.bench_ingest PDF... [--copies 6] [--workers N] [--rounds 3] [--joined]
 
-Each file is copied so many times into a folder, with another content each. `bare` is one fresh process that does `for
-page in PdfReader(file).pages: page.extract_text()` over the folder, its start and imports not counted. `ours` is one
-fresh process that adds the folder to an empty library, its start and imports not counted, but the start of its workers
-is; every page is cleaned, told its language, indexed and committed. They take turns. The best round of each counts, as
-other programs may run; the ratio of processor times says how much of that is due to the machine. Ends with one line of
-JSON.
+Each file is copied so many times into a folder, with another content each; or, `--joined`, all copies of all files are
+the pages of one PDF, and `alone` is `ours` with one worker, in the same turns. `bare` is one fresh process that does
+`for page in PdfReader(file).pages: page.extract_text()` over the folder, its start and imports not counted. `ours` is
+one fresh process that adds the folder to an empty library, its start and imports not counted, but the start of its
+workers is; every page is cleaned, told its language, indexed and committed. They take turns. The best round of each
+counts, as other programs may run; the ratio of processor times says how much of that is due to the machine. Ends with
+one line of JSON.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from pypdf import PdfWriter
 
 from nemo_docs.library.crew import usable_workers
 from tests.benchmarks.machine import commit, processor
@@ -69,6 +72,19 @@ def timed(code: str, folder: Path, workers: int) -> dict[str, Any]:
     return found
 
 
+def fill(folder: Path, pdfs: list[Path], copies: int, *, is_joined: bool) -> None:
+    """Copies of files, with another content each; or one file that has all their pages."""
+    joined = PdfWriter()
+    for pdf in pdfs:
+        for copy in range(copies):
+            if is_joined:
+                joined.append(pdf, import_outline=False)
+            else:
+                (folder / f"{pdf.stem}-{copy:02}.pdf").write_bytes(pdf.read_bytes() + b"\n%% copy %d\n" % copy)
+    if is_joined:
+        joined.write(folder / "joined.pdf")
+
+
 def main() -> None:
     """Measure and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,20 +92,23 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=6)
     parser.add_argument("--workers", type=int, default=usable_workers())
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--joined", action="store_true")
     options = parser.parse_args()
-    rounds: dict[str, list[dict[str, Any]]] = {"bare": [], "ours": []}
+    kinds = {"bare": (BARE, 1), "ours": (OURS, options.workers)}
+    if options.joined:
+        kinds["alone"] = (OURS, 1)
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in kinds}
     with tempfile.TemporaryDirectory() as place:
-        for pdf in options.pdfs:
-            for copy in range(options.copies):
-                (Path(place) / f"{pdf.stem}-{copy:02}.pdf").write_bytes(pdf.read_bytes() + b"\n%% copy %d\n" % copy)
+        fill(Path(place), options.pdfs, options.copies, is_joined=options.joined)
         for _ in range(options.rounds):
-            for name, code in (("bare", BARE), ("ours", OURS)):
-                rounds[name].append(timed(code, Path(place), options.workers))
+            for name, (code, workers) in kinds.items():
+                rounds[name].append(timed(code, Path(place), workers))
                 print(name, rounds[name][-1], flush=True)
     best = {name: min(found, key=lambda each: each["wall_s"]) for name, found in rounds.items()}
     result = {
         "files": [pdf.name for pdf in options.pdfs],
         "copies": options.copies,
+        "joined": options.joined,
         "pages": best["ours"]["pages"],
         "workers": options.workers,
         "cores": usable_workers(),
@@ -99,6 +118,7 @@ def main() -> None:
         "cpu_ratio": round(
             min(each["cpu_s"] for each in rounds["ours"]) / min(each["cpu_s"] for each in rounds["bare"]), 2
         ),
+        "alone_pages_per_s": round(best["alone"]["pages"] / best["alone"]["wall_s"], 1) if options.joined else None,
         "commit": commit(),
         "processor": processor(),
     }

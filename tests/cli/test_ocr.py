@@ -101,7 +101,8 @@ def test_ocr_can_be_switched_off_and_told_its_languages(
 def test_the_program_goes_with_the_reader_that_started_it(tmp_path: Path) -> None:
     file = tmp_path / "long.pdf"
     file.write_bytes(packed(picture("\n".join(["many words in small letters on a page"] * 60), size=14), "PDF"))
-    request = {"path": str(file).encode().hex(), "reader": READERS[".pdf"], "start": 1, "password": None}
+    request = {"path": str(file).encode().hex(), "reader": READERS[".pdf"], "password": None}
+    request |= {"extractor": "", "prepares": False}
     limits = {"file_bytes": 1 << 24, "memory_bytes": 4 << 30, "cpu_s": 60}
     reader = subprocess.Popen(
         [sys.executable, "-m", "nemo_docs.library.extract"],
@@ -110,7 +111,7 @@ def test_the_program_goes_with_the_reader_that_started_it(tmp_path: Path) -> Non
         start_new_session=True,
     )
     assert reader.stdin is not None
-    reader.stdin.write(json.dumps(request | limits).encode() + b"\n")
+    reader.stdin.write(json.dumps({"open": request | limits}).encode() + b"\n" + b'{"page": 1}\n')
     reader.stdin.flush()
     started: list[psutil.Process] = []
     until = time.monotonic() + 30

@@ -128,6 +128,11 @@ def extractor_names(reader: str) -> tuple[str, ...]:
     return tuple(EXTRACTORS) if reader == _PDF else ()
 
 
+def is_opened_quickly(reader: str) -> bool:
+    """Whether to open a file takes little beside reading its pages, so that several processes may each read some."""
+    return reader == _PDF
+
+
 def load_extractor(name: str) -> type[PageExtractor]:
     """The class behind a row of EXTRACTORS.
 

@@ -196,6 +196,22 @@ def test_an_interrupted_file_is_resumed_behind_its_last_page(
         assert [page.number for page in reader.page_texts("a")] == list(range(1, 1001))
 
 
+def test_a_page_behind_an_interruption_has_the_language_of_the_one_before(
+    library: Library, library_path: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "long.txt"
+    first = "This page of the lease says when the rent is due, and to whom it is paid."
+    file.write_text("\f".join([first, *["No. 7"] * 1_500]))
+    events = add(library, [file])
+    next(event for event in events if isinstance(event, PageDone))
+    events.close()
+    done = run(library, file)[-2]
+    assert isinstance(done, FileDone)
+    assert 1 < done.resumed_at <= 1_501
+    with LibraryReader(library_path) as reader:
+        assert {page.language for page in reader.pages("a")} == {"en"}
+
+
 def test_a_file_that_takes_too_long_keeps_its_pages(library: Library, tmp_path: Path, make_pdf: MakePdf) -> None:
     file = tmp_path / "long.pdf"
     file.write_bytes(make_pdf(["A page."] * 3))

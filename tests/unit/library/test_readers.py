@@ -100,9 +100,9 @@ def test_pages_end_where_a_paragraph_ends() -> None:
     assert all(2250 <= len(page) <= 3750 for page in pages[:-1])
 
 
-def child_reading(file: Path, start: int) -> subprocess.Popen[bytes]:
-    request = {"path": str(file).encode().hex(), "reader": READERS[".pdf"], "start": start, "password": None}
-    request |= {"numbers": [], "extractor": "", "language": "und", "prepares": True}
+def child_reading(file: Path, page: int) -> subprocess.Popen[bytes]:
+    request = {"path": str(file).encode().hex(), "reader": READERS[".pdf"], "password": None}
+    request |= {"extractor": "", "prepares": True}
     limits = {"file_bytes": 1 << 24, "memory_bytes": 4 << 30, "cpu_s": 60}
     child = subprocess.Popen(
         [sys.executable, "-m", "nemo_docs.library.extract"],
@@ -112,7 +112,8 @@ def child_reading(file: Path, start: int) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
     )
     assert child.stdin is not None
-    child.stdin.write(json.dumps(request | limits).encode() + b"\n")
+    for asked in ({"open": request | limits}, {"page": page}, {"close": True}):
+        child.stdin.write(json.dumps(asked).encode() + b"\n")
     child.stdin.flush()
     return child
 
@@ -120,7 +121,7 @@ def child_reading(file: Path, start: int) -> subprocess.Popen[bytes]:
 def test_the_child_speaks_json_lines_alone(tmp_path: Path, make_pdf: MakePdf) -> None:
     file = tmp_path / "a.pdf"
     file.write_bytes(make_pdf(["One.", "Two."]))
-    with child_reading(file, start=2) as child:
+    with child_reading(file, page=2) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         opened, page, done = (json.loads(child.stdout.readline()) for _ in range(3))
@@ -140,7 +141,7 @@ def test_the_child_speaks_json_lines_alone(tmp_path: Path, make_pdf: MakePdf) ->
 def test_the_child_ends_with_its_parent_in_the_middle_of_a_page(tmp_path: Path, make_pdf: MakePdf) -> None:
     file = tmp_path / "slow.pdf"
     file.write_bytes(make_pdf(["x\n" * 600_000]))
-    with child_reading(file, start=1) as child:
+    with child_reading(file, page=1) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         assert b"opened" in child.stdout.readline()

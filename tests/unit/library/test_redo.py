@@ -95,6 +95,17 @@ def test_every_page_can_be_read_again_there_and_back(library: Library, file: Pat
     whole(library)
 
 
+def test_a_page_that_tells_no_language_keeps_the_one_it_had(
+    library: Library, tmp_path: Path, make_pdf: MakePdf
+) -> None:
+    file = tmp_path / "vertrag.pdf"
+    file.write_bytes(make_pdf(["Die Miete ist am ersten Tag des Monats zu zahlen.", "Nr. 7"]))
+    list(add(library, [file]))
+    list(redo(library, "a", [2]))
+    with LibraryReader(library.path) as reader:
+        assert [page.language for page in reader.pages("a")] == ["de", "de"]
+
+
 def test_an_edition_is_another_one_after_every_change(library: Library, file: Path) -> None:
     editions = []
     for _ in range(3):
