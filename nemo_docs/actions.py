@@ -21,6 +21,8 @@ class Pane(StrEnum):
     JOBS = "jobs"
     """What is being added or read."""
     PROMPT = "prompt"
+    FAILURES = "failures"
+    """What could not be added, on a screen of its own."""
     LEDGER = "ledger"
     """What became of each page of a document, on a screen of its own."""
     SEARCH = "search"
@@ -79,6 +81,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("stop_job", Pane.JOBS, ("delete",), "Stop", "Stop this work and keep what was done; or dismiss it.", True),
     Action("pause_job", Pane.JOBS, ("space",), "Pause", "Pause this work, go on with it, or try it again.", True),
     Action("give_password", Pane.JOBS, ("enter",), "Password", "Type the password of an encrypted file.", True),
+    Action("show_failures", Pane.JOBS, ("f",), "All failures", "Show every file that could not be added, and why."),
+    Action("choose_file", Pane.FAILURES, ("space",), "Choose", "Choose this file, or no longer.", True),
+    Action("choose_files", Pane.FAILURES, ("a",), "All or none", "Choose all files, or none.", True),
+    Action("retry_files", Pane.FAILURES, ("r",), "Try again", "Try the chosen files again, else this one.", True),
+    Action(
+        "dismiss_files", Pane.FAILURES, ("delete",), "Dismiss", "Let go of the chosen files, else of this one.", True
+    ),
+    Action("unlock_file", Pane.FAILURES, ("enter",), "Password", "Type the password of an encrypted file.", True),
     Action("next_citation", Pane.CONVERSATION, ("n",), "Next quote", "Light up the next quote in its source.", True),
     Action("previous_citation", Pane.CONVERSATION, ("p",), "Previous quote", "Light up the quote before."),
     Action("previous_turn", Pane.CONVERSATION, ("k",), "Turn before", "Go to the question before."),

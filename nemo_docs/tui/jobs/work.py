@@ -150,6 +150,16 @@ class Adding:
                 told.append(f"{duration(seconds * (1 - self.share) / done)} left")
         return " · ".join(told) or "opening"
 
+    @property
+    def has_left_alone(self) -> bool:
+        """Whether there were files that nobody here can read."""
+        return self._totals.unsupported > 0
+
+    @property
+    def added(self) -> str:
+        """What became of the files that did not fail; empty where there was one file, or none is known of."""
+        return self.result() if self._files > 1 and self._totals != Totals(failed=self._totals.failed) else ""
+
     def result(self) -> str:
         """What is in the library now."""
         if self._files == 1 and isinstance(self._last, FileDone):
@@ -163,4 +173,6 @@ class Adding:
         )
         told += [f"{totals.stopped:,} paused or removed elsewhere"] * bool(totals.stopped)
         told += [f"{totals.unsupported:,} of no readable kind"] * bool(totals.unsupported)
+        told += [f"{totals.excluded:,} left out"] * bool(totals.excluded)
+        told += [f"{counted(totals.linked, 'link')} not followed"] * bool(totals.linked)
         return ", ".join(told) or "nothing was added"

@@ -77,6 +77,7 @@ _TITLES = {
     Pane.SOURCE: "In the source",
     Pane.JOBS: "Among what is being added or read",
     Pane.PROMPT: "In the prompt",
+    Pane.FAILURES: "Among the files that could not be added",
     Pane.LEDGER: "Among the pages of a document",
     Pane.SEARCH: "In the search",
     Pane.DIALOG: "In a window",

@@ -1,8 +1,8 @@
 """What is being added or read, with time left. It is there only while there is something to tell.
 
 Two ingests run at a time, since each has a process that reads files; others wait visibly. Reading through the model has
-rows of its own at the top. What is done goes away by itself, what failed stays until it is tried again or dismissed:
-what waits, is paused or failed stands in the library's queue, and is shown by the next start, too.
+rows of its own at the top. What is done goes away by itself, unless files were left alone as nobody can read them; what
+failed stays until it is tried again or dismissed: what waits, is paused or failed stands in the library's queue, and is shown by the next start, too.
 """
 
 from __future__ import annotations
@@ -235,7 +235,8 @@ class JobList(VerticalScroll, can_focus=False):
             change, paths = pause if row.stage is Stage.PAUSED else let_go, row.work.paths
             self._with_queue(lambda queue: change(queue, paths))
         self._start_next()
-        if row.stage not in (Stage.FAILED, Stage.PAUSED):
+        is_news = isinstance(row.work, Adding) and row.work.has_left_alone and row.stage is Stage.DONE
+        if row.stage not in (Stage.FAILED, Stage.PAUSED) and not is_news:
             self.set_timer(FADE_S, row.dismiss)
 
     def on_folder_watch_came(self, message: FolderWatch.Came) -> None:
@@ -251,7 +252,7 @@ class JobList(VerticalScroll, can_focus=False):
         """Go on with files, try them again, or let go of them."""
         message.stop()
         row = message.row
-        failed = [failure.path for failure in row.work.failures]
+        failed = [*message.paths] or [failure.path for failure in row.work.failures]
         if message.act is Act.RESUME:
             again = failed if failed and row.stage is Stage.FAILED else row.work.paths
             self._show(AddingRow(row.work.again(again))).wait()
@@ -260,7 +261,19 @@ class JobList(VerticalScroll, can_focus=False):
             self._with_queue(lambda queue: queue.forget(failed))
         else:
             self._with_queue(lambda queue: let_go(queue, row.work.paths))
-        row.dismiss()
+        if message.paths:
+            row.forget(message.paths)
+        else:
+            row.dismiss()
+
+    def on_job_row_failures_wanted(self, message: JobRow.FailuresWanted) -> None:
+        """Show all that failed, to be tried again or let go."""
+        message.stop()
+        row = message.row
+        if isinstance(row, AddingRow) and self.screen.is_current:  # else the key was pressed twice
+            from nemo_docs.tui.screens.failures import FailuresScreen
+
+            self.app.push_screen(FailuresScreen(row, self.post_message))
 
     def _with_queue(self, act: Callable[[AddingQueue], None]) -> None:
         def change(cancelled: Cancelled) -> Iterator[None]:
@@ -276,21 +289,21 @@ class JobList(VerticalScroll, can_focus=False):
         self.set_class(bool(self.rows), "-busy")
 
     def on_job_row_password_wanted(self, message: JobRow.PasswordWanted) -> None:
-        """Ask for a file's password and try again with it."""
+        """Ask for the password of files and try again with it."""
         message.stop()
         from nemo_docs.tui.screens.line import LineScreen
 
-        row, path = message.row, message.path
+        row, paths = message.row, message.paths
 
         def typed(password: str | None) -> None:
             if password:
-                row.forget(path)
+                row.forget(paths)
                 if isinstance(row.work, Redoing):
                     self._show(JobRow(row.work.with_password(password)))
                 elif isinstance(row.work, Adding):
-                    self._show(AddingRow(row.work.again([path], password)))
+                    self._show(AddingRow(row.work.again(paths, password)))
                 self._start_next()
 
-        name = printable(os.path.basename(path))
-        detail = "It is used once, to read the file, and kept nowhere."
+        name = printable(os.path.basename(paths[0])) if len(paths) == 1 else counted(len(paths), "file")
+        detail = f"It is used once, to read {'the file' if len(paths) == 1 else 'these files'}, and kept nowhere."
         self.app.push_screen(LineScreen(f"The password of {name}", detail=detail, is_password=True), typed)

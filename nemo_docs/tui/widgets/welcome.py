@@ -68,8 +68,9 @@ class Welcome(VerticalScroll, can_focus=True):
         """What to do, and what is known without asking."""
         yield Static("Ask your documents", id="welcome-title")
         yield Static(
-            "Drop PDF or text files on this window, type or paste their paths, or choose them. They are read on this "
-            "machine and never leave it. Then ask: the answer comes with quotes, and each quote with its page."
+            "Drop documents or whole folders on this window, type or paste their paths, or choose them: PDF, Word "
+            "(DOCX), EPUB, HTML, Markdown, text; where Tesseract is installed scans and pictures, too. They are read "
+            "on this machine and never leave it. Then ask: the answer comes with quotes, and each quote with its page."
         )
         yield Control("▸ Choose files", "add_files", can_focus=True, id="choose")
         yield Control("▸ Try it with the samples", "add_samples", can_focus=True, id="samples")
