@@ -120,6 +120,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("next_hit", Pane.SEARCH, ("down",), "Next", "Go to the next passage.", True),
     Action("previous_hit", Pane.SEARCH, ("up",), "Before", "Go to the passage before.", True),
     Action("search_scope", Pane.SEARCH, ("ctrl+l",), "Where", "Look in what is selected only, or in all.", True),
+    Action(
+        "search_match", Pane.SEARCH, ("ctrl+r",), "Match", "Look for words, for meaning, or for exact letters.", True
+    ),
+    Action("search_unit", Pane.SEARCH, ("ctrl+g",), "Find", "Find passages, pages or documents.", True),
     Action("close", Pane.DIALOG, ("escape",), "Close", "Close this window and change nothing.", True),
     Action("accept", Pane.DIALOG, ("y",), "Yes", "Say yes to what is asked.", True),
     Action("refuse", Pane.DIALOG, ("n",), "No", "Say no to what is asked.", True),

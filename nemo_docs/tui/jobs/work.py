@@ -162,10 +162,10 @@ class Adding:
 
     def result(self) -> str:
         """What is in the library now."""
-        if self._files == 1 and isinstance(self._last, FileDone):
+        if self._files == 1 and isinstance(self._last, FileDone) and not self.has_left_alone:
             empty = self._last.pages_without_text
             return f"{counted(self._last.pages, 'page')}{f', {empty:,} without text' if empty else ''}"
-        if self._files == 1 and isinstance(self._last, FileSkipped):
+        if self._files == 1 and isinstance(self._last, FileSkipped) and not self.has_left_alone:
             return f"is in the library already, as {self._last.handle}"
         totals = self._totals
         told = [f"{totals.added:,} added"] * bool(totals.added) + [f"{totals.already:,} there already"] * bool(

@@ -41,7 +41,7 @@ class FailuresScreen(WholeScreen[None]):
     def __init__(self, row: AddingRow, tell: Tell) -> None:
         super().__init__(Pane.FAILURES, tell)
         self._row = row
-        self._failures = [*row.work.failures]
+        self._failures = sorted(row.work.failures, key=lambda failure: failure.path)
         self._chosen: set[str] = set()
 
     def compose(self) -> ComposeResult:

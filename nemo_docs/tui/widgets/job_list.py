@@ -2,7 +2,8 @@
 
 Two ingests run at a time, since each has a process that reads files; others wait visibly. Reading through the model has
 rows of its own at the top. What is done goes away by itself, unless files were left alone as nobody can read them; what
-failed stays until it is tried again or dismissed: what waits, is paused or failed stands in the library's queue, and is shown by the next start, too.
+failed stays until it is tried again or dismissed. What waits, is paused or failed stands in the library's queue, and is
+shown by the next start, too.
 """
 
 from __future__ import annotations
