@@ -75,9 +75,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("open_gaps", Pane.LIBRARY, ("n",), "No text", "Show the pages that hold no text, and why."),
     Action("read_document", Pane.LIBRARY, ("r",), "Read now", "Read it through the model, before all that waits."),
     Action("read_later", Pane.LIBRARY, ("l",), "Read later", "Put it at the end of what is read in the background."),
-    Action("tag_document", Pane.LIBRARY, ("t",), "Collections", "Put it into collections, or take it out."),
+    Action("tag_document", Pane.LIBRARY, ("t",), "Collections", "Put it into collections, or all that are selected."),
     Action("filter_library", Pane.LIBRARY, ("slash",), "Filter", "Show only documents whose titles hold some words."),
-    Action("remove_document", Pane.LIBRARY, ("delete",), "Remove", "Take it out of the library; the file stays."),
+    Action("remove_document", Pane.LIBRARY, ("delete",), "Remove", "Take it out of the library; files stay."),
     Action("stop_job", Pane.JOBS, ("delete",), "Stop", "Stop this work and keep what was done; or dismiss it.", True),
     Action("pause_job", Pane.JOBS, ("space",), "Pause", "Pause this work, go on with it, or try it again.", True),
     Action("give_password", Pane.JOBS, ("enter",), "Password", "Type the password of an encrypted file.", True),
@@ -123,7 +123,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "search_match", Pane.SEARCH, ("ctrl+r",), "Match", "Look for words, for meaning, or for exact letters.", True
     ),
-    Action("search_unit", Pane.SEARCH, ("ctrl+g",), "Find", "Find passages, pages or documents.", True),
+    Action("search_unit", Pane.SEARCH, ("ctrl+y",), "Find", "Find passages, pages or documents.", True),
     Action("close", Pane.DIALOG, ("escape",), "Close", "Close this window and change nothing.", True),
     Action("accept", Pane.DIALOG, ("y",), "Yes", "Say yes to what is asked.", True),
     Action("refuse", Pane.DIALOG, ("n",), "No", "Say no to what is asked.", True),

@@ -538,11 +538,11 @@ class Desk:
             paths.library, state=paths.state, threads=threads, cancelled=cancelled, held=lambda: self._asking > 0
         )
 
-    def count_files(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
-        """How many files these files and folders hold that can be read; more and more until all are counted."""
+    def count_files(self, paths: Sequence[str], excludes: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
+        """How many files these files and folders hold that are to be read; more and more until all are counted."""
         from nemo_docs.library.ingest import count_files
 
-        for number in count_files(paths):
+        for number in count_files(paths, excludes):
             if cancelled():
                 return
             yield number

@@ -232,7 +232,7 @@ async def test_pages_and_documents_are_found_by_key_and_click_and_the_choice_is_
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await search(pilot, "tenant")
         await until(pilot, lambda: screen.query_one(HitList).hit)
-        await pilot.press("ctrl+g")
+        await pilot.press("ctrl+y")
         await until(pilot, lambda: said(screen) == "4 pages in 1 document")
         await until(pilot, lambda: "deeds.txt" in drawn(screen.query_one(HitList))[0])
         assert "a." not in drawn(screen.query_one(HitList))[0]

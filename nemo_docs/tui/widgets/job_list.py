@@ -24,7 +24,7 @@ from nemo_docs.tui.jobs.queued_files import Batch, batches, let_go, pause
 from nemo_docs.tui.jobs.redoing import Redoing
 from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import LibraryChanged
-from nemo_docs.tui.wanted import Wanted
+from nemo_docs.tui.wanted import Drop, Wanted
 from nemo_docs.tui.widgets.adding_row import AddingRow
 from nemo_docs.tui.widgets.folder_watch import FolderWatch
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
@@ -55,7 +55,7 @@ class JobList(VerticalScroll, can_focus=False):
         self._reading = ReadingRows(desk)
         self._watch = FolderWatch(desk)
         self._wanted = Wanted(desk.configuration.paths.state)
-        self._looking: Job[list[str] | Batch] | None = None
+        self._looking: Job[Drop | Batch] | None = None
         self._keepings = 0
         self._is_leaving = False
 
@@ -67,10 +67,10 @@ class JobList(VerticalScroll, can_focus=False):
     def on_mount(self) -> None:
         """Go on with what a process that has ended was asked to add, and show what waits in the queue otherwise."""
 
-        def left(cancelled: Cancelled) -> Iterator[list[str] | Batch]:
+        def left(cancelled: Cancelled) -> Iterator[Drop | Batch]:
             drops = self._wanted.take_over()
             yield from drops
-            yield from batches(self.desk.adding_queue(), [path for drop in drops for path in drop])
+            yield from batches(self.desk.adding_queue(), [path for drop in drops for path in drop.paths])
 
         self._looking = Job(self, "looking for what was to be added", left).start()
 
@@ -82,9 +82,10 @@ class JobList(VerticalScroll, can_focus=False):
         if isinstance(message.event, Batch):
             self._take_batch(message.event)
             return
-        paths = [path for path in message.event if os.path.lexists(path)]  # type: ignore[attr-defined]  # our job's own
-        if paths:
-            self._go_on(Adding(self.desk, paths), paths)
+        assert isinstance(message.event, Drop)
+        _, collections, excludes = drop = message.event
+        if paths := [path for path in drop.paths if os.path.lexists(path)]:
+            self._go_on(Adding(self.desk, paths, collections=collections, excludes=excludes), paths)
 
     def _go_on(self, work: Adding, paths: Sequence[str]) -> None:
         name = printable(os.path.basename(paths[0].rstrip(os.sep)))
@@ -120,7 +121,8 @@ class JobList(VerticalScroll, can_focus=False):
         self._keepings += 1
         order = self._keepings
         agreed = [row.work for row in self.rows if row.stage in (Stage.WAITING, Stage.RUNNING)]
-        drops = [work.paths for work in agreed if isinstance(work, Adding)]
+        works = [work for work in agreed if isinstance(work, Adding)]
+        drops = [Drop(work.paths, work.collections, work.excludes) for work in works]
 
         def keep(_cancelled: Cancelled) -> Iterator[None]:
             with suppress(OSError, SettingsError):
@@ -131,13 +133,19 @@ class JobList(VerticalScroll, can_focus=False):
 
     # what others ask for
 
-    def add(self, paths: Sequence[str]) -> None:
-        """Add files and folders; a large folder is asked about once its files are counted."""
+    def add(self, paths: Sequence[str], *, collections: Sequence[str] = (), excludes: Sequence[str] = ()) -> None:
+        """Add files and folders; a large folder is asked about once its files are counted.
+
+        Args:
+            paths: Of them.
+            collections: Their documents are put into these.
+            excludes: Patterns as in .gitignore, for what is in folders.
+        """
         if self._is_adding(paths):
             self.notify("This is being added already.", markup=False)
         elif paths:
-            row = self._show(AddingRow(Adding(self.desk, paths)))
-            row.count(lambda cancelled: self.desk.count_files(paths, cancelled))
+            row = self._show(AddingRow(Adding(self.desk, paths, collections=collections, excludes=excludes)))
+            row.count(lambda cancelled: self.desk.count_files(paths, excludes, cancelled))
 
     def redo(self, handle: str, title: str, pages: Sequence[int], extractor: str | None) -> None:
         """Read pages of a document again."""
