@@ -237,7 +237,7 @@ class Desk:
             self._sources.pop(gone, None)
         documents = [each for each in there if not handles or each.handle in handles]
         if not documents:
-            raise NothingFound("The library is empty.", hint="Drop a file on this window, or type its path.")
+            raise NothingFound("The library is empty.", hint="Drop a file, or type its path.")
         found = []
         for document in documents:
             state = f"{document.sha256} {document.pages_read} {document.edition}"

@@ -16,6 +16,7 @@ from textual.widgets import Button, Input, Static
 
 from nemo_docs.plain import printable
 from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.drop import KINDS
 from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 from nemo_docs.tui.screens.dialog import Dialog
@@ -41,8 +42,9 @@ class AddFilesScreen(Dialog[list[str]]):
         #tree { height: 1fr; FileTree { background: $surface; } }
         #note { height: auto; max-height: 3; }
         .more { height: 1; }
-        .more Static { width: 18; }
+        .more Static { width: 19; }
         .more Input { width: 1fr; }
+        .buttons Button { min-width: 9; }
     }
     """
 
@@ -68,8 +70,8 @@ class AddFilesScreen(Dialog[list[str]]):
                 yield PlainInput(id="collections", placeholder="names, with commas between them", compact=True)
             with Horizontal(classes="more"):
                 yield Static("Of folders without", markup=False)
-                yield PlainInput(id="excludes", placeholder="drafts/, *.log: patterns as in .gitignore", compact=True)
-            yield Static(id="note", classes="muted", markup=False)
+                yield PlainInput(id="excludes", placeholder="drafts/, *.log, as in .gitignore", compact=True)
+            yield Static(f"{KINDS}.", id="note", classes="muted", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Add", variant="primary", id="add", compact=True)
                 yield Button("Add and watch", id="watch", compact=True)
@@ -124,7 +126,7 @@ class AddFilesScreen(Dialog[list[str]]):
     def on_file_tree_choice_changed(self, event: FileTree.ChoiceChanged) -> None:
         """Count what is chosen."""
         count = len(self._chosen())
-        self._note(f"{count} chosen." if count else "")
+        self._note(f"{count} chosen." if count else f"{KINDS}.")
 
     def on_file_tree_cut_short(self, event: FileTree.CutShort) -> None:
         """Nothing is left out silently."""
