@@ -75,9 +75,9 @@ class JobRow(Widget, can_focus=True):
         &.-failed .job-title { color: $text-error; }
         &.-done .job-title { color: $text-success; }
         &.-many .job-detail { text-wrap: nowrap; text-overflow: ellipsis; }
-        &.-slim Horizontal { layout: grid; grid-size: 2; grid-columns: auto 1fr; height: 2; }
+        &.-slim Horizontal { layout: grid; grid-size: 2; grid-columns: auto 1fr; grid-gutter: 0 1; height: 2; }
         &.-slim .job-title { column-span: 2; width: 100%; }
-        &.-slim #pause { margin: 0 1 0 0; }
+        &.-slim #pause { margin: 0; }
     }
     """
 
