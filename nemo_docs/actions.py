@@ -21,6 +21,8 @@ class Pane(StrEnum):
     JOBS = "jobs"
     """What is being added or read."""
     PROMPT = "prompt"
+    FAILURES = "failures"
+    """What could not be added, on a screen of its own."""
     LEDGER = "ledger"
     """What became of each page of a document, on a screen of its own."""
     SEARCH = "search"
@@ -73,12 +75,20 @@ ACTIONS: tuple[Action, ...] = (
     Action("open_gaps", Pane.LIBRARY, ("n",), "No text", "Show the pages that hold no text, and why."),
     Action("read_document", Pane.LIBRARY, ("r",), "Read now", "Read it through the model, before all that waits."),
     Action("read_later", Pane.LIBRARY, ("l",), "Read later", "Put it at the end of what is read in the background."),
-    Action("tag_document", Pane.LIBRARY, ("t",), "Collections", "Put it into collections, or take it out."),
+    Action("tag_document", Pane.LIBRARY, ("t",), "Collections", "Put it into collections, or all that are selected."),
     Action("filter_library", Pane.LIBRARY, ("slash",), "Filter", "Show only documents whose titles hold some words."),
-    Action("remove_document", Pane.LIBRARY, ("delete",), "Remove", "Take it out of the library; the file stays."),
+    Action("remove_document", Pane.LIBRARY, ("delete",), "Remove", "Take it out of the library; files stay."),
     Action("stop_job", Pane.JOBS, ("delete",), "Stop", "Stop this work and keep what was done; or dismiss it.", True),
     Action("pause_job", Pane.JOBS, ("space",), "Pause", "Pause this work, go on with it, or try it again.", True),
     Action("give_password", Pane.JOBS, ("enter",), "Password", "Type the password of an encrypted file.", True),
+    Action("show_failures", Pane.JOBS, ("f",), "All failures", "Show every file that could not be added, and why."),
+    Action("choose_file", Pane.FAILURES, ("space",), "Choose", "Choose this file, or no longer.", True),
+    Action("choose_files", Pane.FAILURES, ("a",), "All or none", "Choose all files, or none.", True),
+    Action("retry_files", Pane.FAILURES, ("r",), "Try again", "Try the chosen files again, else this one.", True),
+    Action(
+        "dismiss_files", Pane.FAILURES, ("delete",), "Dismiss", "Let go of the chosen files, else of this one.", True
+    ),
+    Action("unlock_file", Pane.FAILURES, ("enter",), "Password", "Type the password of an encrypted file.", True),
     Action("next_citation", Pane.CONVERSATION, ("n",), "Next quote", "Light up the next quote in its source.", True),
     Action("previous_citation", Pane.CONVERSATION, ("p",), "Previous quote", "Light up the quote before."),
     Action("previous_turn", Pane.CONVERSATION, ("k",), "Turn before", "Go to the question before."),
@@ -110,6 +120,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("next_hit", Pane.SEARCH, ("down",), "Next", "Go to the next passage.", True),
     Action("previous_hit", Pane.SEARCH, ("up",), "Before", "Go to the passage before.", True),
     Action("search_scope", Pane.SEARCH, ("ctrl+l",), "Where", "Look in what is selected only, or in all.", True),
+    Action(
+        "search_match", Pane.SEARCH, ("ctrl+r",), "Match", "Look for words, for meaning, or for exact letters.", True
+    ),
+    Action("search_unit", Pane.SEARCH, ("ctrl+y",), "Find", "Find passages, pages or documents.", True),
     Action("close", Pane.DIALOG, ("escape",), "Close", "Close this window and change nothing.", True),
     Action("accept", Pane.DIALOG, ("y",), "Yes", "Say yes to what is asked.", True),
     Action("refuse", Pane.DIALOG, ("n",), "No", "Say no to what is asked.", True),

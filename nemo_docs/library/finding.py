@@ -74,12 +74,20 @@ def find(paths: Iterable[str | Path], excludes: Sequence[str] = ()) -> Found:
     return found
 
 
-def count_files(paths: Iterable[str | Path]) -> Iterator[int]:
-    """How many files there are to read: the number so far after each folder, so that a caller can stop."""
+def count_files(paths: Iterable[str | Path], excludes: Sequence[str] = ()) -> Iterator[int]:
+    """How many files there are to read: the number so far after each folder, so that a caller can stop.
+
+    Args:
+        paths: Files and folders.
+        excludes: Patterns as in .gitignore, for what is in folders.
+
+    Raises:
+        UsageError: If one of them is no pattern.
+    """
     found = Found()
     for path in map(str, paths):
         if os.path.isdir(path):
-            for _ in _walk(os.path.abspath(path), found, Rules()):
+            for _ in _walk(os.path.abspath(path), found, Rules.of(os.path.abspath(path), excludes)):
                 yield len(found.files)
         else:
             found.files.append(path)

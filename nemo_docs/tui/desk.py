@@ -7,7 +7,7 @@ belongs to one thread and reading costs a millisecond. Texts of documents are ke
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -140,24 +140,59 @@ class Desk:
             text = library.page_text(handle, number) if page is not None and page.text_sha256 else None
         return Leaf(document, number, page, text)
 
-    def search(self, query: str, handles: Sequence[str], limit: int, cancelled: Cancelled) -> list[Hit]:
-        """The passages that match best; none as soon as nobody wants them any more.
+    def can_search_by_meaning(self) -> bool:
+        """Whether that is installed, and anything in the library can be found so."""
+        from nemo_docs.library.meaning import model
+
+        if model.absence():
+            return False
+        with self.reader() as library:
+            return library.has_meaning()
+
+    def search(
+        self,
+        query: str,
+        handles: Sequence[str],
+        limit: int,
+        cancelled: Cancelled,
+        *,
+        match: str = "words",
+        by: str = "passage",
+        vector: Callable[[str], bytes | None] | None = None,
+    ) -> list[Hit]:
+        """What matches best; nothing as soon as nobody wants it any more.
 
         Args:
             query: Any text.
             handles: Documents; none means all.
-            limit: Passages at most.
+            limit: Hits at most.
             cancelled: Whether they are no longer wanted.
+            match: What has to match: "words", "meaning", "exact" letters, or "auto" for words or meaning.
+            by: One hit for each "passage", "page" or "document".
+            vector: Turns the query into one; without it, and in a library without vectors, words alone are looked for.
 
         Raises:
             LibraryError: If the library cannot be read.
+            ModelError: If the query cannot be turned into a vector.
         """
         from nemo_docs.errors import LibraryError
 
         with self.reader() as library:
+            is_meant = vector is not None and match in ("auto", "meaning") and library.has_meaning()
+            question = vector(query) if vector is not None and is_meant else None
+            if cancelled():
+                return []
             library.give_up_when(cancelled)
             try:
-                return library.search(query, handles or None, limit)
+                return library.search(
+                    query,
+                    handles or None,
+                    limit,
+                    by=by,
+                    exact=match == "exact",
+                    question=question,
+                    words=match != "meaning",
+                )
             except LibraryError:
                 if cancelled():
                     return []
@@ -202,7 +237,7 @@ class Desk:
             self._sources.pop(gone, None)
         documents = [each for each in there if not handles or each.handle in handles]
         if not documents:
-            raise NothingFound("The library is empty.", hint="Drop a file on this window, or type its path.")
+            raise NothingFound("The library is empty.", hint="Drop a file, or type its path.")
         found = []
         for document in documents:
             state = f"{document.sha256} {document.pages_read} {document.edition}"
@@ -503,11 +538,11 @@ class Desk:
             paths.library, state=paths.state, threads=threads, cancelled=cancelled, held=lambda: self._asking > 0
         )
 
-    def count_files(self, paths: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
-        """How many files these files and folders hold that can be read; more and more until all are counted."""
+    def count_files(self, paths: Sequence[str], excludes: Sequence[str], cancelled: Cancelled) -> Iterator[int]:
+        """How many files these files and folders hold that are to be read; more and more until all are counted."""
         from nemo_docs.library.ingest import count_files
 
-        for number in count_files(paths):
+        for number in count_files(paths, excludes):
             if cancelled():
                 return
             yield number

@@ -16,6 +16,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
+KINDS = "PDF, Word (DOCX), EPUB, HTML, Markdown, text; where Tesseract is installed scans and pictures, too"
+"""What can be added, for people."""
+
 LONGEST_DROP = 262_144
 """Characters: some thousands of paths. A longer paste is a text, and the disk is not asked about it."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
@@ -25,6 +25,9 @@ from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import PathsDropped
 from nemo_docs.tui.themes import OWN_THEMES
+
+if TYPE_CHECKING:
+    from nemo_docs.tui.screens.add_files import AddFilesScreen
 
 
 class Habits(App[None]):
@@ -140,7 +143,8 @@ class Habits(App[None]):
         """Choose files to add."""
         from nemo_docs.tui.screens.add_files import AddFilesScreen
 
-        self.push_screen(AddFilesScreen(), partial(self._add, self.screen.post_message))
+        screen = AddFilesScreen()
+        self.push_screen(screen, partial(self._add, self.screen.post_message, screen))
 
     def focused_pane(self) -> Pane:
         """The pane that has the focus; APP for none."""
@@ -166,9 +170,9 @@ class Habits(App[None]):
         if name is not None:
             self._writing = Job(self, "keeping the colours", self.change_setting("theme", name)).start()
 
-    def _add(self, post: Callable[[PathsDropped], bool], paths: list[str] | None) -> None:
+    def _add(self, post: Callable[[PathsDropped], bool], screen: AddFilesScreen, paths: list[str] | None) -> None:
         if paths:
-            post(PathsDropped(paths))
+            post(PathsDropped(paths, screen.collections, screen.excludes))
 
     def _apply(self, configuration: Configuration) -> None:
         settings = configuration.settings

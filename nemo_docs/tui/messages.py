@@ -23,11 +23,17 @@ class QuestionAsked(Message):
 
 
 class PathsDropped(Message):
-    """Files or folders were dropped, pasted or typed: all of them exist."""
+    """Files or folders were dropped, pasted or typed: all of them exist.
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    Attributes:
+        paths: Of the files and folders.
+        collections: Their documents are to be put into these.
+        excludes: Patterns as in .gitignore, for what is in folders.
+    """
+
+    def __init__(self, paths: Sequence[str], collections: Sequence[str] = (), excludes: Sequence[str] = ()) -> None:
         super().__init__()
-        self.paths = tuple(paths)
+        self.paths, self.collections, self.excludes = tuple(paths), tuple(collections), tuple(excludes)
 
 
 class SelectionChanged(Message):

@@ -13,10 +13,20 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from nemo_docs.paths import private_folder, write_private
 
-Paths = Sequence[str]
+
+class Drop(NamedTuple):
+    """What was asked for in one act."""
+
+    paths: tuple[str, ...]
+    """Of files and folders; hostile text."""
+    collections: tuple[str, ...] = ()
+    """Their documents are put into these."""
+    excludes: tuple[str, ...] = ()
+    """Patterns as in .gitignore, for what is in folders."""
 
 
 class Wanted:
@@ -32,7 +42,7 @@ class Wanted:
         self._lock = threading.Lock()
         self._newest = 0
 
-    def keep(self, drops: Sequence[Paths], order: int) -> None:
+    def keep(self, drops: Sequence[Drop], order: int) -> None:
         """Keep these, and nothing else; an older order than one that was kept is passed over.
 
         Raises:
@@ -44,13 +54,13 @@ class Wanted:
             self._newest = order
             if drops:
                 private_folder(self._state)
-                write_private(self._file, json.dumps({"v": 1, "started": _started(os.getpid()), "drops": [*drops]}))
+                write_private(self._file, json.dumps({"v": 2, "started": _started(os.getpid()), "drops": [*drops]}))
             else:
                 self._file.unlink(missing_ok=True)
 
-    def take_over(self) -> list[list[str]]:
+    def take_over(self) -> list[Drop]:
         """What processes that have ended were asked to add and had not; a second time nothing."""
-        found: list[list[str]] = []
+        found: list[Drop] = []
         for file in sorted(self._state.glob("adding-*.json")):
             mine = self._state / f"adding-{os.getpid()}.taken"
             try:
@@ -59,13 +69,18 @@ class Wanted:
                 if file == self._file or kept["started"] == _started(pid):
                     continue
                 os.replace(file, mine)  # only one process can
-                found += [[str(path) for path in drop] for drop in kept["drops"]]
+                found += [_drop(each) if kept["v"] == 2 else _drop([each]) for each in kept["drops"]]
             except (OSError, ValueError, KeyError, TypeError):  # another one took it, or it is none of ours
                 continue
             finally:
                 with suppress(OSError):
                     mine.unlink(missing_ok=True)
         return found
+
+
+def _drop(kept: Any) -> Drop:
+    """As it was written: lists of paths, collections and patterns; the first version had paths alone."""
+    return Drop(*(tuple(map(str, each)) for each in kept))
 
 
 def _started(pid: int) -> float | None:

@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
-from textual.widgets import TextArea
+from textual.widgets import Input, TextArea
 
 from nemo_docs import settings
 from nemo_docs.library.samples import samples_folder
 from nemo_docs.settings import load
 from nemo_docs.tui.app import NemoDocsApp
+from nemo_docs.tui.screens.search import SearchScreen
 from nemo_docs.tui.widgets.conversation import Conversation
 from nemo_docs.tui.widgets.fit_meter import FitMeter
+from nemo_docs.tui.widgets.hit_list import HitList
 from nemo_docs.tui.widgets.job_list import JobList
 from nemo_docs.tui.widgets.job_row import Stage
 from nemo_docs.tui.widgets.library_pane import LibraryPane
@@ -35,6 +37,7 @@ from tests.tui.support import until
 SCREENS = Path(__file__).resolve().parents[2] / "assets" / "screens"
 LARGE, SMALL = (130, 36), (80, 24)
 QUESTION = "What is said about rest and holidays?"
+SOUGHT = "rest, leisure and paid holidays"
 LONG = 40
 """Copies of the samples' text, so that adding and reading take long enough to be seen."""
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -92,6 +95,21 @@ async def answer(pilot: Pilot[Any]) -> None:
     await pilot.resize_terminal(*LARGE)
 
 
+async def searching(pilot: Pilot[Any]) -> None:
+    """Passages of all samples that hold some words."""
+    app = pilot.app
+    await pilot.press("ctrl+f")
+    await until(pilot, lambda: isinstance(app.screen, SearchScreen) and app.focused)
+    screen = app.screen
+    await pilot.press("ctrl+l", *SOUGHT)
+    await until(pilot, lambda: screen._sought.words == SOUGHT and screen.is_settled and screen.query_one(HitList).hit)
+    screen.query_one(Input).cursor_blink = False
+    await pilot.pause()
+    keep(app, "search")
+    await pilot.press("escape")
+    await until(pilot, lambda: app.screen is app.main)
+
+
 async def reading(pilot: Pilot[Any], folder: Path) -> None:
     """Two documents on their way: one into the library, one through the model."""
     app = pilot.app
@@ -100,7 +118,7 @@ async def reading(pilot: Pilot[Any], folder: Path) -> None:
     book.write_text("\f".join([text] * LONG * 10), encoding="utf-8")
     jobs = app.main.query_one(JobList)
     jobs.read([each.handle for each in app.main.query_one(LibraryPane).documents])
-    await until(pilot, lambda: jobs.rows[0].work.share > 0.02 and "left" in said(jobs, 0))
+    await until(pilot, lambda: jobs.rows and jobs.rows[0].work.share > 0.02 and "left" in said(jobs, 0))
     jobs.add([str(book)])
     await until(pilot, lambda: jobs.rows[-1].stage is Stage.RUNNING and "left" in said(jobs, -1))
     await pilot.press("f3")
@@ -130,6 +148,7 @@ async def main(folder: Path) -> None:
     async with app.run_test(size=LARGE, notifications=True) as pilot:
         await welcome(pilot)
         await answer(pilot)
+        await searching(pilot)
         await reading(pilot, folder)
 
 

@@ -28,6 +28,7 @@ from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.messages import CitationShown, CopyWanted, DocumentOpened
 from nemo_docs.tui.screens.add_files import AddFilesScreen
 from nemo_docs.tui.screens.confirm import ConfirmScreen
+from nemo_docs.tui.screens.failures import FailuresScreen
 from nemo_docs.tui.screens.help import HelpScreen
 from nemo_docs.tui.screens.ledger import LedgerScreen
 from nemo_docs.tui.screens.line import LineScreen
@@ -36,6 +37,7 @@ from nemo_docs.tui.screens.search import SearchScreen
 from nemo_docs.tui.screens.settings import SettingsScreen
 from nemo_docs.tui.screens.theme import ThemeScreen
 from nemo_docs.tui.screens.whole import WholeScreen
+from nemo_docs.tui.widgets.chip_bar import ChipBar
 from nemo_docs.tui.widgets.control import Control
 from nemo_docs.tui.widgets.conversation import Conversation
 from nemo_docs.tui.widgets.file_tree import FileTree
@@ -626,6 +628,91 @@ async def _(stage: Run) -> None:
     assert str(scope.content) == "in all documents"
 
 
+def _chosen(stage: Run) -> tuple[str, ...]:
+    return tuple(stage.app.screen.query_one(ChipBar)._chosen)
+
+
+@proves("search_match")
+async def _(stage: Run) -> None:
+    await _search(stage)
+    await stage.until(lambda: _chosen(stage) == ("auto", "passage"))
+    await stage.press("search_match")
+    await stage.until(lambda: _chosen(stage) == ("exact", "passage"))
+
+
+@proves("search_unit")
+async def _(stage: Run) -> None:
+    await _search(stage)
+    await stage.press("search_unit")
+    await stage.until(lambda: _chosen(stage) == ("auto", "page"))
+
+
+# what could not be added
+
+
+async def _failures(stage: Run) -> FailuresScreen:
+    """Two files that could not be added, and the screen that tells of them."""
+    for name in ("a.pdf", "b.pdf"):
+        (stage.folder / name).write_bytes(pdf_bytes([f"The secret of {name}."], password="key"))
+    jobs = stage.find(JobList)
+    jobs.add([f"{stage.folder}/a.pdf", f"{stage.folder}/b.pdf"])
+    await stage.until(lambda: jobs.rows and jobs.rows[-1].stage is Stage.FAILED)
+    jobs.rows[-1].focus()
+    await stage.until(lambda: stage.app.focused is jobs.rows[-1])
+    await stage.press("show_failures")
+    screen: FailuresScreen = await stage.until_screen(FailuresScreen)
+    await stage.until(lambda: _failures_said(stage) == "Not added: 2 files")
+    return screen
+
+
+def _failures_said(stage: Run) -> str:
+    return str(stage.app.screen.query_one("#failures-title", Static).content)
+
+
+@proves("show_failures")
+async def _(stage: Run) -> None:
+    await _failures(stage)
+
+
+@proves("choose_file")
+async def _(stage: Run) -> None:
+    await _failures(stage)
+    await stage.press("choose_file")
+    await stage.until(lambda: _failures_said(stage) == "Not added: 2 files · 1 chosen")
+
+
+@proves("choose_files")
+async def _(stage: Run) -> None:
+    await _failures(stage)
+    await stage.press("choose_files")
+    await stage.until(lambda: _failures_said(stage) == "Not added: 2 files · 2 chosen")
+
+
+@proves("retry_files")
+async def _(stage: Run) -> None:
+    await _failures(stage)
+    (stage.folder / "a.pdf").write_bytes(pdf_bytes(["It is no secret."]))
+    await stage.press("retry_files")
+    await stage.until(lambda: _failures_said(stage) == "Not added: 1 file")
+    await stage.until(lambda: "a.pdf" in {each.title for each in stage.find(LibraryPane).documents})
+
+
+@proves("dismiss_files")
+async def _(stage: Run) -> None:
+    await _failures(stage)
+    await stage.press("choose_files", "dismiss_files")
+    await stage.until(lambda: stage.app.screen is stage.app.main and not stage.find(JobList).rows)
+
+
+@proves("unlock_file")
+async def _(stage: Run) -> None:
+    await _failures(stage)
+    await stage.press("choose_files", "unlock_file")
+    await stage.until_screen(LineScreen)
+    await stage.pilot.press(*"key", "enter")
+    await stage.until(lambda: {"a.pdf", "b.pdf"} <= {each.title for each in stage.find(LibraryPane).documents})
+
+
 # windows
 
 
@@ -695,7 +782,7 @@ def over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # the table as a whole
 
-ELSEWHERE = {Pane.DIALOG, Pane.LEDGER, Pane.SEARCH}
+ELSEWHERE = {Pane.DIALOG, Pane.FAILURES, Pane.LEDGER, Pane.SEARCH}
 """Panes that stand over the main screen, or in its place."""
 
 
@@ -720,7 +807,7 @@ async def test_all_but_windows_is_in_the_palette(tmp_path: Path) -> None:
 
 async def test_a_screen_in_place_of_the_main_one_has_its_own_palette_footer_and_help(tmp_path: Path) -> None:
     async with on_stage(tmp_path, (160, 40)) as stage:
-        for pane, opening in ((Pane.LEDGER, _ledger), (Pane.SEARCH, _search)):
+        for pane, opening in ((Pane.FAILURES, _failures), (Pane.LEDGER, _ledger), (Pane.SEARCH, _search)):
             await opening(stage)
             screen = stage.app.screen
             assert isinstance(screen, WholeScreen)

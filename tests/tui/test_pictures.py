@@ -28,9 +28,11 @@ from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.jobs.job import JobEvent
 from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import DocumentOpened
+from nemo_docs.tui.screens.failures import FailuresScreen
 from nemo_docs.tui.screens.ledger import LedgerScreen
 from nemo_docs.tui.screens.line import LineScreen
 from nemo_docs.tui.screens.search import SearchScreen
+from nemo_docs.tui.widgets.adding_row import AddingRow
 from nemo_docs.tui.widgets.conversation import Conversation
 from nemo_docs.tui.widgets.document_list import DocumentList
 from nemo_docs.tui.widgets.fit_meter import FitMeter, parts
@@ -189,6 +191,31 @@ async def hits(pilot: Pilot[Any]) -> None:
 
 
 @on_stage()
+async def failures_row(pilot: Pilot[Any]) -> None:
+    """Many files could not be added."""
+    listed = pilot.app.screen.query_one(JobList)
+    row = AddingRow(Adding(pilot.app.main.desk, ["/x/scans"]), Stage.FAILED)
+    for number in range(40):
+        title = f"{number:02} deed of {1970 + number}.pdf"
+        wrong = Unreadable(f"{title} cannot be read: it ends too soon.", hint="Save it anew and add it again.")
+        sealed = Encrypted(f"{title} is encrypted.", hint="Give its password.")
+        row.work.failures.append(FileFailed(f"/x/scans/{title}", sealed if number % 5 == 2 else wrong))
+    listed._show(row)
+    await until(pilot, lambda: row.query("#failures") and row.query_one("#failures").region)
+    row.focus()
+    await until(pilot, lambda: row.has_focus)
+
+
+@on_stage()
+async def failures(pilot: Pilot[Any]) -> None:
+    """All of them."""
+    await failures_row(pilot)
+    await pilot.press("f")
+    await until(pilot, lambda: isinstance(pilot.app.screen, FailuresScreen) and pilot.app.focused)
+    await pilot.press("space", "down", "down", "space")
+
+
+@on_stage()
 async def filtering(pilot: Pilot[Any]) -> None:
     """Words of a title are typed."""
     await pilot.press("f3", "slash", *"lea")
@@ -255,6 +282,8 @@ OTHERS: dict[str, tuple[State, tuple[int, int], str]] = {
     "searching": (searching, NARROW, "nemo-dark"),
     "ledger": (ledger, NARROW, "nemo-dark"),
     "ledger-wide": (ledger, WIDE, "nemo-light"),
+    "failures-row": (failures_row, NARROW, "nemo-dark"),
+    "failures": (failures, NARROW, "nemo-light"),
     "hits": (hits, NARROW, "nemo-dark"),
     "hits-ansi": (hits, WIDE, "ansi-light"),
     "filtering": (filtering, NARROW, "nemo-light"),
@@ -266,6 +295,8 @@ OTHERS: dict[str, tuple[State, tuple[int, int], str]] = {
     "tiny-welcome": (welcome, TINY, "nemo-dark"),
     "tiny-library": (library, TINY, "nemo-dark"),
     "tiny-answer": (answer, TINY, "nemo-dark"),
+    "tiny-failures": (failures_row, TINY, "nemo-dark"),
+    "tiny-hits": (hits, TINY, "nemo-dark"),
     "tiny-jobs": (jobs, TINY, "nemo-dark"),
 }
 

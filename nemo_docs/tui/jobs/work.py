@@ -150,12 +150,22 @@ class Adding:
                 told.append(f"{duration(seconds * (1 - self.share) / done)} left")
         return " · ".join(told) or "opening"
 
+    @property
+    def has_left_alone(self) -> bool:
+        """Whether there were files that nobody here can read."""
+        return self._totals.unsupported > 0
+
+    @property
+    def added(self) -> str:
+        """What became of the files that did not fail; empty where there was one file, or none is known of."""
+        return self.result() if self._files > 1 and self._totals != Totals(failed=self._totals.failed) else ""
+
     def result(self) -> str:
         """What is in the library now."""
-        if self._files == 1 and isinstance(self._last, FileDone):
+        if self._files == 1 and isinstance(self._last, FileDone) and not self.has_left_alone:
             empty = self._last.pages_without_text
             return f"{counted(self._last.pages, 'page')}{f', {empty:,} without text' if empty else ''}"
-        if self._files == 1 and isinstance(self._last, FileSkipped):
+        if self._files == 1 and isinstance(self._last, FileSkipped) and not self.has_left_alone:
             return f"is in the library already, as {self._last.handle}"
         totals = self._totals
         told = [f"{totals.added:,} added"] * bool(totals.added) + [f"{totals.already:,} there already"] * bool(
@@ -163,4 +173,6 @@ class Adding:
         )
         told += [f"{totals.stopped:,} paused or removed elsewhere"] * bool(totals.stopped)
         told += [f"{totals.unsupported:,} of no readable kind"] * bool(totals.unsupported)
+        told += [f"{totals.excluded:,} left out"] * bool(totals.excluded)
+        told += [f"{counted(totals.linked, 'link')} not followed"] * bool(totals.linked)
         return ", ".join(told) or "nothing was added"

@@ -1,4 +1,7 @@
-"""Files and folders to add: dropped, typed with completion, or chosen from a tree; folders to watch, too."""
+"""Files and folders to add: dropped, typed with completion, or chosen from a tree; folders to watch, too.
+
+Into which collections their documents come, and what in folders is left out, can be said beside them.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ from textual.widgets import Button, Input, Static
 
 from nemo_docs.plain import printable
 from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.drop import KINDS
 from nemo_docs.tui.habits import Habits
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
 from nemo_docs.tui.screens.dialog import Dialog
 from nemo_docs.tui.widgets.path_field import PathField, typed_paths
+from nemo_docs.tui.widgets.plain_input import PlainInput
 
 if TYPE_CHECKING:
     from nemo_docs.tui.widgets.file_tree import FileTree
@@ -36,6 +41,10 @@ class AddFilesScreen(Dialog[list[str]]):
         max-height: 34;
         #tree { height: 1fr; FileTree { background: $surface; } }
         #note { height: auto; max-height: 3; }
+        .more { height: 1; }
+        .more Static { width: 19; }
+        .more Input { width: 1fr; }
+        .buttons Button { min-width: 9; }
     }
     """
 
@@ -45,6 +54,10 @@ class AddFilesScreen(Dialog[list[str]]):
         self._is_watched = False
         """Whether the folders that are added are to be watched, too."""
         self._watching: Job[list[str]] | None = None
+        self.collections: list[str] = []
+        """What the documents are to be put into."""
+        self.excludes: list[str] = []
+        """What in folders is to be left alone, as in .gitignore."""
 
     def compose(self) -> ComposeResult:
         """The field first: it can be typed in before the tree is there."""
@@ -52,12 +65,26 @@ class AddFilesScreen(Dialog[list[str]]):
             box.border_title = "Add files and folders"
             yield PathField()
             yield Vertical(id="tree")
-            yield Static(id="note", classes="muted", markup=False)
+            with Horizontal(classes="more"):
+                yield Static("Into collections", markup=False)
+                yield PlainInput(id="collections", placeholder="names, with commas between them", compact=True)
+            with Horizontal(classes="more"):
+                yield Static("Of folders without", markup=False)
+                yield PlainInput(id="excludes", placeholder="drafts/, *.log, as in .gitignore", compact=True)
+            yield Static(f"{KINDS}.", id="note", classes="muted", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Add", variant="primary", id="add", compact=True)
                 yield Button("Add and watch", id="watch", compact=True)
                 yield Button("Watched folders", id="watched", compact=True)
                 yield Button("Close", id="close", compact=True)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Know what is said of the files when the fields are gone."""
+        said = [each.strip() for each in event.value.split(",") if each.strip()]
+        if event.input.id == "collections":
+            self.collections = said
+        elif event.input.id == "excludes":
+            self.excludes = said
 
     def on_mount(self) -> None:
         """The tree comes when the rest is drawn."""
@@ -99,7 +126,7 @@ class AddFilesScreen(Dialog[list[str]]):
     def on_file_tree_choice_changed(self, event: FileTree.ChoiceChanged) -> None:
         """Count what is chosen."""
         count = len(self._chosen())
-        self._note(f"{count} chosen." if count else "")
+        self._note(f"{count} chosen." if count else f"{KINDS}.")
 
     def on_file_tree_cut_short(self, event: FileTree.CutShort) -> None:
         """Nothing is left out silently."""
@@ -141,15 +168,16 @@ class AddFilesScreen(Dialog[list[str]]):
         if not paths:
             self._note(otherwise, wrong=True)
         elif self._is_watched:
-            self._watching = Job(self, "watching folders", lambda _: self._watch(paths)).start()
+            into, without = self.collections, self.excludes
+            self._watching = Job(self, "watching folders", lambda _: self._watch(paths, into, without)).start()
         elif self.is_current:
             self.dismiss(paths)
 
-    def _watch(self, paths: list[str]) -> Iterator[list[str]]:
+    def _watch(self, paths: list[str], collections: list[str], excludes: list[str]) -> Iterator[list[str]]:
         """Have folders watched from now on, and add what is in them."""
         watched = self._desk.watched_folders()
         for path in paths:
-            watched.add(path)
+            watched.add(path, collections=collections, excludes=excludes)
         yield paths
 
     @property

@@ -11,12 +11,13 @@ from textual.widgets import Button, Static
 
 from nemo_docs.actions import Action, Pane, actions_of
 from nemo_docs.keys import shown_keys
+from nemo_docs.tui.drop import KINDS
 from nemo_docs.tui.screens.dialog import Dialog
 
 DROPS = (
     "Drop files or folders from a file manager on this window, in any pane: terminals type or paste their paths, and a "
     "text that is nothing but existing paths is a drop. Typing a whole path as the question does the same. If your "
-    "terminal does not pass drops on, choose the files with “{label}” ({keys})."
+    "terminal does not pass drops on, choose the files with “{label}” ({keys}). What can be added: {kinds}."
 )
 PLAIN = (
     "With a screen reader the command line is easier to follow than this app: `nemo-docs ask`, `search`, `add` and "
@@ -55,7 +56,7 @@ class HelpScreen(Dialog[None]):
             yield Static("Dropping files", classes="heading", markup=False)
             add_files = next(each for each in actions_of(Pane.APP) if each.id == "add_files")
             keys = shown_keys(add_files, self._remapped)
-            yield Static(DROPS.format(label=add_files.label, keys=keys), markup=False)
+            yield Static(DROPS.format(label=add_files.label, keys=keys, kinds=KINDS), markup=False)
             yield Static("Reading with a screen reader", classes="heading", markup=False)
             yield Static(PLAIN, markup=False)
             with Horizontal(classes="buttons"):
@@ -77,6 +78,7 @@ _TITLES = {
     Pane.SOURCE: "In the source",
     Pane.JOBS: "Among what is being added or read",
     Pane.PROMPT: "In the prompt",
+    Pane.FAILURES: "Among the files that could not be added",
     Pane.LEDGER: "Among the pages of a document",
     Pane.SEARCH: "In the search",
     Pane.DIALOG: "In a window",

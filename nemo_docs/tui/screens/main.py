@@ -189,7 +189,7 @@ class MainScreen(Screen[None]):
 
     def on_paths_dropped(self, message: PathsDropped) -> None:
         """Add them."""
-        self._jobs.add(message.paths)
+        self._jobs.add(message.paths, collections=message.collections, excludes=message.excludes)
 
     def on_read_wanted(self, message: ReadWanted) -> None:
         """Read them through the model."""

@@ -59,7 +59,7 @@ class WholeScreen(Screen[Answer]):
     def on_paths_dropped(self, message: PathsDropped) -> None:
         """Files were chosen here."""
         message.stop()
-        self.tell(PathsDropped(message.paths))
+        self.tell(PathsDropped(message.paths, message.collections, message.excludes))
 
     def action_close(self) -> None:
         """Back to the main screen."""

@@ -5,6 +5,8 @@ Each of them stands in the queue of the library, so what is paused or could not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.message import Message
 
 from nemo_docs.tui.jobs.work import Adding
@@ -23,9 +25,11 @@ class AddingRow(JobRow):
     class Changed(Message):
         """The user wants something done to the files."""
 
-        def __init__(self, row: AddingRow, act: Act) -> None:
+        def __init__(self, row: AddingRow, act: Act, paths: Sequence[str] = ()) -> None:
             super().__init__()
             self.row, self.act = row, act
+            self.paths = tuple(paths)
+            """Those of the files that failed which are meant; empty for all of the row."""
 
     work: Adding
 

@@ -1,8 +1,8 @@
-"""Ways to filter a list, side by side, each with how much it leaves; as many lines as they need."""
+"""Ways to filter a list, side by side, in groups if need be; as many lines as they need."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
@@ -17,6 +17,8 @@ from nemo_docs.tui.cells import fitted
 
 GAP = 2
 """Cells between two."""
+SEPARATOR = ("", "│")
+"""Stands between two groups in place of a chip."""
 
 
 class _Place(NamedTuple):
@@ -29,7 +31,7 @@ class _Place(NamedTuple):
 
 
 class ChipBar(Widget):
-    """A row of chips, one of them chosen."""
+    """A row of chips, one of each group chosen."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"chips--chip", "chips--chosen"}
     DEFAULT_CSS = """
@@ -53,14 +55,14 @@ class ChipBar(Widget):
     def __init__(self) -> None:
         super().__init__(id="chips")
         self._chips: tuple[tuple[str, str], ...] = ()
-        self._chosen = ""
+        self._chosen: Collection[str] = ()
 
-    def show_chips(self, chips: Sequence[tuple[str, str]], chosen: str) -> None:
+    def show_chips(self, chips: Sequence[tuple[str, str]], *chosen: str) -> None:
         """Show other chips.
 
         Args:
-            chips: The name and the label of each.
-            chosen: The name of the one that holds.
+            chips: The name and the label of each, or `SEPARATOR`.
+            chosen: The names of those that hold.
         """
         self._chips, self._chosen = tuple(chips), chosen
         self.refresh(layout=True)
@@ -72,7 +74,12 @@ class ChipBar(Widget):
     def _places(self, width: int) -> list[_Place]:
         places: list[_Place] = []
         line = at = 0
-        for name, text in self._chips:
+        for number, (name, text) in enumerate(self._chips):
+            if (name, text) == SEPARATOR:
+                rest = sum(cell_len(label) + 2 + GAP for _, label in self._chips[number:]) - GAP
+                if at + rest > width:  # a group is not broken before it must be
+                    line, at = line + 1, 0
+                    continue
             label = f" {fitted(text, max(1, width - 2))} "
             if at and at + cell_len(label) > width:
                 line, at = line + 1, 0
@@ -85,7 +92,7 @@ class ChipBar(Widget):
         width, segments, at = self.content_size.width, list[Segment](), 0
         for place in self._places(width):
             if place.line == y:
-                style = "chips--chosen" if place.name == self._chosen else "chips--chip"
+                style = "chips--chosen" if place.name in self._chosen else "chips--chip"
                 segments.append(Segment(" " * (place.start - at), self.rich_style))
                 segments.append(Segment(place.label, self.get_component_rich_style(style)))
                 at = place.start + cell_len(place.label)
@@ -96,5 +103,5 @@ class ChipBar(Widget):
         if (offset := event.get_content_offset(self)) is None:
             return
         for place in self._places(self.content_size.width):
-            if place.line == offset.y and place.start <= offset.x < place.start + cell_len(place.label):
+            if place.name and place.line == offset.y and place.start <= offset.x < place.start + cell_len(place.label):
                 self.post_message(self.Picked(place.name))

@@ -27,18 +27,22 @@ class HitList(RowList):
     def __init__(self) -> None:
         super().__init__(id="hits")
         self._hits: Sequence[Hit] = ()
+        self._unit = "passage"
         self._languages: Mapping[str, str] = {}
         self._snippets: dict[tuple[int, int], list[list[Part]]] = {}
 
-    def show_hits(self, hits: Sequence[Hit], languages: Mapping[str, str], cursor: int = 0) -> None:
+    def show_hits(
+        self, hits: Sequence[Hit], languages: Mapping[str, str], cursor: int = 0, unit: str = "passage"
+    ) -> None:
         """Show other passages.
 
         Args:
             hits: The best first.
             languages: Of documents, by their handles.
             cursor: The one with the cursor.
+            unit: What was looked for; of a "page" or a "document" the passage is the one that fits best.
         """
-        self._hits, self._languages = hits, languages
+        self._hits, self._languages, self._unit = hits, languages, unit
         self._snippets.clear()
         self.place_rows(cursor)
 
@@ -73,7 +77,9 @@ class HitList(RowList):
 
     def _where(self, hit: Hit, width: int) -> Sequence[Part]:
         language = self._languages.get(hit.document, "und")
-        facts = [f"page {hit.page:,}", *([language] if language != "und" else []), f"{hit.document}.{hit.passage}"]
+        facts = [f"page {hit.page:,}", *([language] if language != "und" else [])]
+        facts += [f"{hit.document}.{hit.passage}"] * (self._unit == "passage")
+        facts += ["by meaning"] * ("words" not in hit.found_by)
         told = fitted(f"  {' · '.join(facts)} ", width // 2)
         return [Part(" "), Part(padded(f" {hit.title}", width - 1 - cell_len(told)), "list--heading"), Part(told)]
 

@@ -1,8 +1,9 @@
 """What is being added or read, with time left. It is there only while there is something to tell.
 
 Two ingests run at a time, since each has a process that reads files; others wait visibly. Reading through the model has
-rows of its own at the top. What is done goes away by itself, what failed stays until it is tried again or dismissed:
-what waits, is paused or failed stands in the library's queue, and is shown by the next start, too.
+rows of its own at the top. What is done goes away by itself, unless files were left alone as nobody can read them; what
+failed stays until it is tried again or dismissed. What waits, is paused or failed stands in the library's queue, and is
+shown by the next start, too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from nemo_docs.tui.jobs.queued_files import Batch, batches, let_go, pause
 from nemo_docs.tui.jobs.redoing import Redoing
 from nemo_docs.tui.jobs.work import Adding
 from nemo_docs.tui.messages import LibraryChanged
-from nemo_docs.tui.wanted import Wanted
+from nemo_docs.tui.wanted import Drop, Wanted
 from nemo_docs.tui.widgets.adding_row import AddingRow
 from nemo_docs.tui.widgets.folder_watch import FolderWatch
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
@@ -54,7 +55,7 @@ class JobList(VerticalScroll, can_focus=False):
         self._reading = ReadingRows(desk)
         self._watch = FolderWatch(desk)
         self._wanted = Wanted(desk.configuration.paths.state)
-        self._looking: Job[list[str] | Batch] | None = None
+        self._looking: Job[Drop | Batch] | None = None
         self._keepings = 0
         self._is_leaving = False
 
@@ -66,10 +67,10 @@ class JobList(VerticalScroll, can_focus=False):
     def on_mount(self) -> None:
         """Go on with what a process that has ended was asked to add, and show what waits in the queue otherwise."""
 
-        def left(cancelled: Cancelled) -> Iterator[list[str] | Batch]:
+        def left(cancelled: Cancelled) -> Iterator[Drop | Batch]:
             drops = self._wanted.take_over()
             yield from drops
-            yield from batches(self.desk.adding_queue(), [path for drop in drops for path in drop])
+            yield from batches(self.desk.adding_queue(), [path for drop in drops for path in drop.paths])
 
         self._looking = Job(self, "looking for what was to be added", left).start()
 
@@ -81,9 +82,10 @@ class JobList(VerticalScroll, can_focus=False):
         if isinstance(message.event, Batch):
             self._take_batch(message.event)
             return
-        paths = [path for path in message.event if os.path.lexists(path)]  # type: ignore[attr-defined]  # our job's own
-        if paths:
-            self._go_on(Adding(self.desk, paths), paths)
+        assert isinstance(message.event, Drop)
+        _, collections, excludes = drop = message.event
+        if paths := [path for path in drop.paths if os.path.lexists(path)]:
+            self._go_on(Adding(self.desk, paths, collections=collections, excludes=excludes), paths)
 
     def _go_on(self, work: Adding, paths: Sequence[str]) -> None:
         name = printable(os.path.basename(paths[0].rstrip(os.sep)))
@@ -119,7 +121,8 @@ class JobList(VerticalScroll, can_focus=False):
         self._keepings += 1
         order = self._keepings
         agreed = [row.work for row in self.rows if row.stage in (Stage.WAITING, Stage.RUNNING)]
-        drops = [work.paths for work in agreed if isinstance(work, Adding)]
+        works = [work for work in agreed if isinstance(work, Adding)]
+        drops = [Drop(work.paths, work.collections, work.excludes) for work in works]
 
         def keep(_cancelled: Cancelled) -> Iterator[None]:
             with suppress(OSError, SettingsError):
@@ -130,13 +133,19 @@ class JobList(VerticalScroll, can_focus=False):
 
     # what others ask for
 
-    def add(self, paths: Sequence[str]) -> None:
-        """Add files and folders; a large folder is asked about once its files are counted."""
+    def add(self, paths: Sequence[str], *, collections: Sequence[str] = (), excludes: Sequence[str] = ()) -> None:
+        """Add files and folders; a large folder is asked about once its files are counted.
+
+        Args:
+            paths: Of them.
+            collections: Their documents are put into these.
+            excludes: Patterns as in .gitignore, for what is in folders.
+        """
         if self._is_adding(paths):
             self.notify("This is being added already.", markup=False)
         elif paths:
-            row = self._show(AddingRow(Adding(self.desk, paths)))
-            row.count(lambda cancelled: self.desk.count_files(paths, cancelled))
+            row = self._show(AddingRow(Adding(self.desk, paths, collections=collections, excludes=excludes)))
+            row.count(lambda cancelled: self.desk.count_files(paths, excludes, cancelled))
 
     def redo(self, handle: str, title: str, pages: Sequence[int], extractor: str | None) -> None:
         """Read pages of a document again."""
@@ -235,7 +244,8 @@ class JobList(VerticalScroll, can_focus=False):
             change, paths = pause if row.stage is Stage.PAUSED else let_go, row.work.paths
             self._with_queue(lambda queue: change(queue, paths))
         self._start_next()
-        if row.stage not in (Stage.FAILED, Stage.PAUSED):
+        is_news = isinstance(row.work, Adding) and row.work.has_left_alone and row.stage is Stage.DONE
+        if row.stage not in (Stage.FAILED, Stage.PAUSED) and not is_news:
             self.set_timer(FADE_S, row.dismiss)
 
     def on_folder_watch_came(self, message: FolderWatch.Came) -> None:
@@ -251,7 +261,7 @@ class JobList(VerticalScroll, can_focus=False):
         """Go on with files, try them again, or let go of them."""
         message.stop()
         row = message.row
-        failed = [failure.path for failure in row.work.failures]
+        failed = [*message.paths] or [failure.path for failure in row.work.failures]
         if message.act is Act.RESUME:
             again = failed if failed and row.stage is Stage.FAILED else row.work.paths
             self._show(AddingRow(row.work.again(again))).wait()
@@ -260,7 +270,19 @@ class JobList(VerticalScroll, can_focus=False):
             self._with_queue(lambda queue: queue.forget(failed))
         else:
             self._with_queue(lambda queue: let_go(queue, row.work.paths))
-        row.dismiss()
+        if message.paths:
+            row.forget(message.paths)
+        else:
+            row.dismiss()
+
+    def on_job_row_failures_wanted(self, message: JobRow.FailuresWanted) -> None:
+        """Show all that failed, to be tried again or let go."""
+        message.stop()
+        row = message.row
+        if isinstance(row, AddingRow) and self.screen.is_current:  # else the key was pressed twice
+            from nemo_docs.tui.screens.failures import FailuresScreen
+
+            self.app.push_screen(FailuresScreen(row, self.post_message))
 
     def _with_queue(self, act: Callable[[AddingQueue], None]) -> None:
         def change(cancelled: Cancelled) -> Iterator[None]:
@@ -276,21 +298,21 @@ class JobList(VerticalScroll, can_focus=False):
         self.set_class(bool(self.rows), "-busy")
 
     def on_job_row_password_wanted(self, message: JobRow.PasswordWanted) -> None:
-        """Ask for a file's password and try again with it."""
+        """Ask for the password of files and try again with it."""
         message.stop()
         from nemo_docs.tui.screens.line import LineScreen
 
-        row, path = message.row, message.path
+        row, paths = message.row, message.paths
 
         def typed(password: str | None) -> None:
             if password:
-                row.forget(path)
+                row.forget(paths)
                 if isinstance(row.work, Redoing):
                     self._show(JobRow(row.work.with_password(password)))
                 elif isinstance(row.work, Adding):
-                    self._show(AddingRow(row.work.again([path], password)))
+                    self._show(AddingRow(row.work.again(paths, password)))
                 self._start_next()
 
-        name = printable(os.path.basename(path))
-        detail = "It is used once, to read the file, and kept nowhere."
+        name = printable(os.path.basename(paths[0])) if len(paths) == 1 else counted(len(paths), "file")
+        detail = f"It is used once, to read {'the file' if len(paths) == 1 else 'these files'}, and kept nowhere."
         self.app.push_screen(LineScreen(f"The password of {name}", detail=detail, is_password=True), typed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -26,7 +26,9 @@ from nemo_docs.tui.jobs.work import Adding, Work
 from nemo_docs.tui.widgets.control import Control
 
 TOLD_FAILURES = 3
-"""More are counted only."""
+"""Of more the others are told on a screen of their own."""
+SLIM = 28
+"""Cells; below them a title has a line of its own."""
 
 
 class Stage(StrEnum):
@@ -67,11 +69,15 @@ class JobRow(Widget, can_focus=True):
         & Horizontal { height: 1; }
         & .job-title { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & .job-detail { height: auto; color: $text-muted; }
-        & #password { color: $primary; }
+        & #password, & #failures { color: $primary; }
         & #pause { margin: 0 1; }
         &:focus .job-title { text-style: bold reverse; }
         &.-failed .job-title { color: $text-error; }
         &.-done .job-title { color: $text-success; }
+        &.-many .job-detail { text-wrap: nowrap; text-overflow: ellipsis; }
+        &.-slim Horizontal { layout: grid; grid-size: 2; grid-columns: auto 1fr; grid-gutter: 0 1; height: 2; }
+        &.-slim .job-title { column-span: 2; width: 100%; }
+        &.-slim #pause { margin: 0; }
     }
     """
 
@@ -97,11 +103,18 @@ class JobRow(Widget, can_focus=True):
             self.row = row
 
     class PasswordWanted(Message):
-        """The user would type the password of a file."""
+        """The user would type the password of some files."""
 
-        def __init__(self, row: JobRow, path: str) -> None:
+        def __init__(self, row: JobRow, *paths: str) -> None:
             super().__init__()
-            self.row, self.path = row, path
+            self.row, self.paths = row, paths
+
+    class FailuresWanted(Message):
+        """The user would see all that failed."""
+
+        def __init__(self, row: JobRow) -> None:
+            super().__init__()
+            self.row = row
 
     def __init__(self, work: Work) -> None:
         super().__init__()
@@ -120,6 +133,7 @@ class JobRow(Widget, can_focus=True):
             yield Control("stop", "stop_job", id="stop")
         yield Static(classes="job-detail", markup=False)
         yield Control("▸ Type the password", "give_password", id="password")
+        yield Control("", "show_failures", id="failures")
 
     def on_mount(self) -> None:
         """Show it as it is, and begin."""
@@ -127,6 +141,10 @@ class JobRow(Widget, can_focus=True):
         if self._job:
             self._job.start()
         self.call_after_refresh(self.draw)  # what stands inside others comes after this
+
+    def on_resize(self) -> None:
+        """A narrow row takes another line."""
+        self.set_class(self.size.width < SLIM, "-slim")
 
     def _begin(self, job: Job[Any]) -> None:
         """Start a job once there is a queue for its messages: a thread that makes one races with the screen's own."""
@@ -228,11 +246,18 @@ class JobRow(Widget, can_focus=True):
         if self.stage is Stage.FAILED and self.encrypted:
             self.post_message(self.PasswordWanted(self, self.encrypted))
 
-    def forget(self, path: str) -> None:
-        """Tell no longer of a file that is tried again; a row with nothing left to tell goes."""
+    # what failed
+
+    def action_show_failures(self) -> None:
+        """Show all that failed, if anything did."""
+        if self.stage is Stage.FAILED and self.work.failures:
+            self.post_message(self.FailuresWanted(self))
+
+    def forget(self, paths: Collection[str]) -> None:
+        """Tell no longer of files that are tried again or let go; a row with nothing left to tell goes."""
         if isinstance(self.error, Encrypted):
             self.error = None
-        self.work.failures[:] = [each for each in self.work.failures if each.path != path]
+        self.work.failures[:] = [each for each in self.work.failures if each.path not in paths]
         if self.error or self.work.failures:
             self.draw()
         else:
@@ -242,7 +267,7 @@ class JobRow(Widget, can_focus=True):
 
     def draw(self) -> None:
         """Show the state."""
-        if len(self.query(".job-title, .job-detail, #pause, #stop, #password")) < 5:  # not wholly on the screen
+        if len(self.query(".job-title, .job-detail, #pause, #stop, #password, #failures")) < 6:  # not wholly there yet
             return
         for stage in Stage:
             self.set_class(stage is self.stage, f"-{stage}")
@@ -254,6 +279,10 @@ class JobRow(Widget, can_focus=True):
         pause.display = self.can_pause
         pause.update(Content(self._pause_label()))
         self.query_one("#password").display = self.stage is Stage.FAILED and bool(self.encrypted)
+        failures, failed = self.query_one("#failures", Control), len(self.work.failures)
+        failures.display = is_many = self.stage is Stage.FAILED and failed > 1
+        failures.update(Content(f"▸ Show all {failed:,}"))
+        self.set_class(is_many, "-many")
 
     def _pause_label(self) -> str:
         return "pause" if self.is_active else "go on"
@@ -281,13 +310,18 @@ class JobRow(Widget, can_focus=True):
         return printable("\n".join(self._failures()), lines=True)
 
     def _failures(self) -> Iterator[str]:
-        errors = [self.error] if self.error else []
-        errors += [failure.error for failure in self.work.failures]
-        for error in errors[:TOLD_FAILURES]:
+        """What went wrong; of several files a line each, without what to do."""
+        failures = self.work.failures
+        if len(failures) > 1:
+            yield f"{len(failures):,} files could not be added"
+        if isinstance(self.work, Adding) and self.work.added:
+            yield self.work.added
+        if self.error or len(failures) == 1:
+            error = self.error or failures[0].error
             hint = "" if isinstance(error, Encrypted) else error.hint  # there is a control for that here
             yield f"{error.message} {hint}".strip()
-        if len(errors) > TOLD_FAILURES:
-            yield f"{len(errors) - TOLD_FAILURES:,} more failed."
+        if len(failures) > 1:
+            yield from (failure.error.message for failure in failures[:TOLD_FAILURES])
 
 
 def _bar(share: float, cells: int = 8) -> str:

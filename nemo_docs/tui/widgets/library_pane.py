@@ -6,7 +6,7 @@ process that died left half read is read to its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -303,37 +303,63 @@ class LibraryPane(Widget):
             self.post_message(ReadWanted(handles, is_first=False))
 
     def action_tag_document(self) -> None:
-        """Ask for its collections."""
-        if document := self._document_here():
+        """Ask for the collections of what is meant; those that not all of several documents are in stay as they are."""
+        if documents := self._documents_meant():
             from nemo_docs.tui.screens.line import LineScreen
+
+            first, *others = documents
+            shared = [name for name in first.collections if all(name in each.collections for each in others)]
 
             def typed(names: str | None) -> None:
                 if names is not None:
                     wanted = [name.strip() for name in names.split(",") if name.strip()]
-                    self._change("changing collections", lambda: self.desk.set_collections(document.handle, wanted))
+                    kept = {
+                        each.handle: [name for name in each.collections if name not in shared] for each in documents
+                    }
+                    self._change(
+                        "changing collections",
+                        kept,
+                        lambda handle: self.desk.set_collections(handle, [*kept[handle], *wanted]),
+                    )
 
-            question = one_line(f"Collections of {document.title}")
             detail = "Names, with commas between them. Leave it empty to take the document out of all."
-            self.app.push_screen(LineScreen(question, value=", ".join(document.collections), detail=detail), typed)
+            if others:
+                detail = (
+                    "Names, with commas between them. Those that only some of the documents are in stay as they are."
+                )
+            question = one_line(f"Collections of {_named(documents)}")
+            self.app.push_screen(LineScreen(question, value=", ".join(shared), detail=detail), typed)
 
     def action_remove_document(self) -> None:
-        """Take it out of the library, once the user has said so twice."""
-        if document := self._document_here():
+        """Take what is meant out of the library, once the user has said so twice."""
+        if documents := self._documents_meant():
             from nemo_docs.tui.screens.confirm import ConfirmScreen
+
+            handles = [each.handle for each in documents]
 
             def answered(is_wanted: bool | None) -> None:
                 if is_wanted:
-                    self._change("removing a document", lambda: self.desk.remove(document.handle))
+                    self._change("removing documents", handles, self.desk.remove)
 
-            detail = f"Its pages and what was read of it go; the file stays:\n{document.path}"
-            self.app.push_screen(
-                ConfirmScreen(one_line(f"Remove {document.title}?"), yes="Remove", detail=detail), answered
-            )
+            detail = "Its pages and what was read of it go; the file stays:"
+            if len(documents) > 1:
+                detail = "Their pages and what was read of them go; the files stay:"
+            detail = "\n".join([detail, *(each.path for each in documents)])
+            question = one_line(f"Remove {_named(documents)}?")
+            self.app.push_screen(ConfirmScreen(question, yes="Remove", detail=detail), answered)
 
-    def _change(self, name: str, act: Callable[[], None]) -> None:
+    def _documents_meant(self) -> list[Document]:
+        handles = set(self._meant())
+        return [each for each in self.documents if each.handle in handles]
+
+    def _change(self, name: str, handles: Iterable[str], act: Callable[[str], None]) -> None:
+        """Do something to documents, one after the other."""
+        wanted = [*handles]
+
         def change(cancelled: Cancelled) -> Iterator[Change]:
-            act()
-            yield Change()
+            for handle in wanted:
+                act(handle)
+                yield Change()
 
         Job(self, name, change).start()
 
@@ -367,6 +393,10 @@ class LibraryPane(Widget):
         """An empty filter goes away."""
         message.stop()
         message.input.display = bool(message.value)
+
+
+def _named(documents: Sequence[Document]) -> str:
+    return documents[0].title if len(documents) == 1 else counted(len(documents), "document")
 
 
 def rows_of(documents: Sequence[Document], words: str) -> list[Row]:

@@ -1,19 +1,24 @@
 """One line below the jobs while documents are indexed by meaning: how many pages, how long still.
 
 It begins by itself once the library has been at rest for a while, so that adding comes first; it rests while a question
-is answered. A click pauses it, another goes on; closing the app ends it, and what was done is kept. Without the extra
-`semantic` it is never seen.
+is answered. A click pauses it, or the key that pauses work, and another goes on; closing the app ends it, and what was
+done is kept. Without the extra `semantic` it is never seen.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import BindingType
 from textual.events import Click
 from textual.timer import Timer
 from textual.widgets import Static
 
+from nemo_docs.actions import Pane
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.library.meaning.indexing import MeaningDone, MeaningIndexed, MeaningWaits
 from nemo_docs.plain import counted, duration
+from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.cells import one_line
 from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Job, JobEnded, JobEvent
@@ -22,16 +27,18 @@ REST_S = 5.0
 """Seconds without a change of the library before it begins."""
 
 
-class MeaningLine(Static):
+class MeaningLine(Static, can_focus=True):
     """How far indexing by meaning is.
 
     Args:
         desk: Does it.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [each for each in bindings_of(Pane.JOBS) if each.id == "pause_job"]
     DEFAULT_CSS = """
-    MeaningLine { height: 1; padding: 0 1; color: $text-muted; display: none; }
+    MeaningLine { height: auto; max-height: 2; padding: 0 1; color: $text-muted; display: none; }
     MeaningLine.-shown { display: block; }
+    MeaningLine:focus { color: $text; text-style: bold reverse; }
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -67,6 +74,10 @@ class MeaningLine(Static):
     def on_click(self, event: Click) -> None:
         """Pause, or go on."""
         event.stop()
+        self.toggle()
+
+    def action_pause_job(self) -> None:
+        """By key."""
         self.toggle()
 
     def toggle(self) -> None:

@@ -15,7 +15,7 @@ from textual.message import Message
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.library.reading_queue import QueuedDocument, QueueState
 from nemo_docs.tui.jobs.queued import Reading
-from nemo_docs.tui.widgets.job_row import JobRow, Stage
+from nemo_docs.tui.widgets.job_row import TOLD_FAILURES, JobRow, Stage
 
 
 class Act(StrEnum):
@@ -132,4 +132,7 @@ class ReadingRow(JobRow):
         if self.error:
             yield from super()._failures()
         else:
-            yield from self.work.reasons
+            reasons = self.work.reasons
+            yield from reasons[:TOLD_FAILURES]
+            if len(reasons) > TOLD_FAILURES:
+                yield f"{len(reasons) - TOLD_FAILURES:,} more could not be read."

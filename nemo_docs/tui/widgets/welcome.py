@@ -17,6 +17,7 @@ from textual.widgets import Static
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.plain import printable, size
 from nemo_docs.tui.desk import Desk
+from nemo_docs.tui.drop import KINDS
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import PathsDropped
 from nemo_docs.tui.widgets.control import Control
@@ -68,8 +69,10 @@ class Welcome(VerticalScroll, can_focus=True):
         """What to do, and what is known without asking."""
         yield Static("Ask your documents", id="welcome-title")
         yield Static(
-            "Drop PDF or text files on this window, type or paste their paths, or choose them. They are read on this "
-            "machine and never leave it. Then ask: the answer comes with quotes, and each quote with its page."
+            f"Drop documents or whole folders on this window, type or paste their paths, or choose them: {KINDS}. "
+            "They are read on this machine and never leave it. Then ask: the answer comes with quotes, and each quote "
+            "with its page.",
+            markup=False,
         )
         yield Control("▸ Choose files", "add_files", can_focus=True, id="choose")
         yield Control("▸ Try it with the samples", "add_samples", can_focus=True, id="samples")
