@@ -3,9 +3,9 @@
 Case counts, accents count, a part of a word is found; only white space stands for any white space, since where a line
 ends is the page's doing. Words that stand whole within what is asked for, and pairs of Chinese, Japanese and Korean
 characters, are in the index, and the rarest names the pages to look at. The first and the last word may be parts of
-longer ones, and a stem does not tell which letters its words end with ("cat" stands in "publication", whose French stem
-is "public"): where there are no others, all page texts are looked through, a gigabyte in half a second to one. FTS5 has no
-list of its terms apart from their entries, so looking through those takes four times as long as through the texts.
+longer ones, and a stem does not tell which letters its words end with ("cat" stands in "publication", whose French
+stem is "public"): where there are no others, all page texts are looked through, a gigabyte in half a second to one.
+FTS5 has no list of its terms apart from their entries: looking through those takes four times as long as the texts.
 """
 
 from __future__ import annotations
