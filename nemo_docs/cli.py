@@ -97,6 +97,10 @@ def cli(ctx: click.Context, /, **options: object) -> None:
         from nemo_docs.tui.app import open_app
 
         ctx.exit(open_app(load(options=options)))
+    from nemo_docs.commands.progress import Upkeep
+    from nemo_docs.library import upkeep
+
+    upkeep.listen(Upkeep())
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 import unicodedata
 from typing import TextIO
 
@@ -12,6 +13,9 @@ from nemo_docs.plain import printable
 
 _STEPS = 4  # parts of a task that are told where the output is not a terminal
 _WORTH_TELLING = 20  # units; less is over before it is read
+
+
+_PATIENCE_S = 2.0
 
 
 class Progress:
@@ -51,6 +55,28 @@ class Progress:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
             self._told = None
+
+
+class Upkeep:
+    """Tells of what the library does within one act, if that takes long; see `library.upkeep`."""
+
+    def __init__(self) -> None:
+        self._progress = Progress()
+        self._task, self._begun = "", 0.0
+        self._is_told = False
+
+    def __call__(self, task: str, done: int, of: int) -> None:
+        """Say once what goes on, and from then on how far it is."""
+        if task != self._task:
+            self._task, self._begun, self._is_told = task, time.monotonic(), False
+        if time.monotonic() - self._begun < _PATIENCE_S:
+            return
+        if not self._is_told:
+            self._is_told = True
+            self._progress.say(f"{task}. This takes a while; Ctrl-C leaves the library as it was.")
+        self._progress.update(task, done, of, "pages")
+        if done >= of:
+            self._progress.clear()
 
 
 def _fitting(text: str, cells: int) -> str:

@@ -16,7 +16,9 @@ _PARAGRAPH_TOKENS = 60
 """From here on a paragraph's end closes the passage."""
 _FRAGMENT_LETTERS = 20
 _DENSE = re.compile("[\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff]")
-_WORD = re.compile(r"\S{1,40}")
+LONGEST_UNCUT = 40
+"""Characters between white space that always stand in one passage, as far as no sentence ends in them."""
+_WORD = re.compile(rf"\S{{1,{LONGEST_UNCUT}}}")
 """A stretch that is never cut; Chinese and Japanese, written without spaces, are cut at every 40 characters at most."""
 _MIDDLING = re.compile("[\u0590-\u0dff]")
 

@@ -56,8 +56,8 @@ def remove_document(connection: sqlite3.Connection, path: Path, handle: str) -> 
                WHERE state <> 'asked' AND id IN (SELECT turn FROM turn_documents WHERE handle = ?)""",
             (handle,),
         )
-        execute("INSERT INTO passage_index (passage_index) VALUES ('optimize')")
-        indexing.count_common_terms(connection, anew=True)
+        indexing.rewrite(connection)
+        indexing.forget_terms(connection)
     leave_no_byte(connection, path, f"Document {handle} is removed")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 from dataclasses import replace
+from time import monotonic
 from typing import ClassVar
 
 from rich.console import RenderableType
@@ -17,6 +19,7 @@ from textual.driver import Driver
 from nemo_docs import crash
 from nemo_docs.actions import Pane
 from nemo_docs.errors import ExitCode
+from nemo_docs.library import upkeep
 from nemo_docs.plain import printable
 from nemo_docs.settings import Configuration
 from nemo_docs.tui.bindings import bindings_of
@@ -27,6 +30,7 @@ from nemo_docs.tui.screens.main import SCREEN_ACTIONS, MainScreen
 
 LEAVE_S = 0.2
 """Jobs that were asked to stop have this long to do so."""
+_PATIENCE_S = 1.0
 
 
 class NemoDocsApp(Habits):
@@ -48,6 +52,7 @@ class NemoDocsApp(Habits):
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(Desk(configuration))
         self.main = MainScreen(self.desk)
+        self._upkeep = ("", math.inf)  # what the library is busy with, and since when
 
     def get_default_screen(self) -> MainScreen:
         """The screen that everything begins with."""
@@ -71,9 +76,18 @@ class NemoDocsApp(Habits):
         in place of 50.
         """
         sys.setswitchinterval(0.001)
+        upkeep.listen(self._tell_upkeep)
         self.call_after_refresh(_collect_garbage)
         if sys.platform != "win32" and not self.is_headless:
             self._leave_when_told()
+
+    def _tell_upkeep(self, task: str, done: int, of: int) -> None:
+        """Say that the library is busy with itself, once for each task, if it takes long; from any thread."""
+        if self._upkeep[0] != task:
+            self._upkeep = (task, monotonic())
+        elif monotonic() - self._upkeep[1] > _PATIENCE_S:
+            self._upkeep = (task, math.inf)
+            self.notify(f"{task}, {of:,} pages: adding and removing wait until that is done.", title="Library")
 
     def _leave_when_told(self) -> None:
         """Leave in order when the system says so: without this the terminal would be left as the app has set it."""

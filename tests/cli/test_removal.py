@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from nemo_docs.commands import progress
 from nemo_docs.kv import catalogue
+from nemo_docs.library import indexing
 from nemo_docs.library.conversations import Conversations
 from nemo_docs.library.records import TurnState
 from nemo_docs.model.folder import open_model
@@ -107,6 +109,15 @@ def test_what_a_killed_process_did_not_copy_to_its_end_goes_too(nemo_docs: NemoD
     assert traces(home, WORDS, ())
     assert nemo_docs("remove", "b").code == 0
     assert not traces(home, WORDS, ())
+
+
+def test_a_long_removal_says_what_it_does(nemo_docs: NemoDocs, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(indexing, "_STEP_PAGES", 1)
+    nemo_docs("add", *(write(f"{n}.txt", text_of(n + 1)) for n in range(8)))
+    done = nemo_docs("remove", "c", "--json")
+    assert done.code == 0
+    assert done.err.splitlines()[0] == ("Rewriting the index. This takes a while; Ctrl-C leaves the library as it was.")
 
 
 @pytest.fixture
