@@ -160,12 +160,12 @@ def reader_name(path: str, head: bytes) -> str | None:
 
     Args:
         path: For its suffix.
-        head: The file's first HEAD_BYTES; a PDF is a PDF whatever its name, and text needs no suffix.
+        head: The file's first HEAD_BYTES; a PDF is a PDF whatever its name, text is text, and needs no suffix.
     """
     by_suffix = READERS.get(PurePath(path).suffix.lower())
     if name := _by_mark(head, by_suffix):
         return name
-    if by_suffix:
+    if by_suffix and not (by_suffix in _MARKED and head and looks_like_text(head)):
         return by_suffix
     return _TEXT if looks_like_text(head) else None
 
@@ -179,6 +179,8 @@ _MARKS = (
     (b"MM\0*", _PICTURE),
 )
 _OFFICE_MEMBERS = (b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis.opendocument.")
+_MARKED = (_PDF, _OFFICE, _EPUB, _RTF, _PICTURE)
+"""Readers of files that begin with a mark: what has none and looks like text is text, whatever it is called."""
 _HTML_STARTS = (b"<!doctype html", b"<html")
 
 

@@ -41,6 +41,9 @@ _NO_PASSWORD = "VelvetSweatshop"
 class OfficeReader:
     """Reads a file of an Office program through the reader for what it holds."""
 
+    extractor = "office 1"
+    """Name and version, for the ledger; an open file's is that of the reader for what it holds."""
+
     def __init__(self, data: bytes, *, password: str | None = None) -> None:
         """Open a file.
 

@@ -106,8 +106,23 @@ def test_the_text_layer_of_a_scan_stays_and_is_flagged(make_pdf: MakePdf) -> Non
     assert (shown(raw), raw.flags) == ("What the scanner read.", (PageFlag.SCAN,))
     small = layer.replace(b"595 0 0 842", b"20 0 0 20")
     raw = first_page(page_with(make_pdf, small, image=True))
-    assert (shown(raw), raw.flags) == ("", ())
+    assert (shown(raw), raw.flags) == ("", (PageFlag.SCAN,))
     assert raw.hidden
+
+
+@pytest.mark.parametrize("layer", [b"3 Tr (~ | .) Tj", b"(~ | .) Tj", b"(Page 7) Tj"], ids=["layer", "text", "stamp"])
+def test_a_scan_with_hardly_any_text_is_a_scan(make_pdf: MakePdf, layer: bytes) -> None:
+    raw = first_page(page_with(make_pdf, b"ET " + SCAN + b"BT /F1 11 Tf 50 700 Td " + layer, image=True))
+    assert raw.flags == (PageFlag.SCAN,)
+    assert shown(raw)
+    text = b"BT /F1 11 Tf 50 700 Td (A page of text on a picture that is its ground.) Tj"
+    assert first_page(page_with(make_pdf, b"ET " + SCAN + text, image=True)).flags == ()
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_page_that_is_turned_is_read_as_it_was_written(make_pdf: MakePdf, turn: int) -> None:
+    pdf = make_pdf(["One line.\nAnd another."]).replace(b"/MediaBox", b"/Rotate %d /MediaBox" % turn)
+    assert shown(first_page(pdf)) == "One line.\nAnd another."
 
 
 def test_a_picture_without_text_is_a_scan_and_a_drawing_is_not(make_pdf: MakePdf) -> None:
