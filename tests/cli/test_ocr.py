@@ -138,6 +138,7 @@ def test_the_program_goes_with_the_reader_that_started_it(tmp_path: Path) -> Non
     file.write_bytes(packed(picture("\n".join(["many words in small letters on a page"] * 60), size=14), "PDF"))
     request = {"path": str(file).encode().hex(), "reader": READERS[".pdf"], "start": 1, "password": None}
     limits = {"file_bytes": 1 << 24, "memory_bytes": 4 << 30, "cpu_s": 60}
+    limits |= {"prepares": False, "extractor": "", "language": "und", "numbers": []}
     reader = subprocess.Popen(
         [sys.executable, "-m", "nemo_docs.library.extract"],
         stdin=subprocess.PIPE,
