@@ -54,8 +54,8 @@ _WITHOUT_FILES = ("queue",)
 def add(paths: tuple[str, ...], act: str | None, as_json: bool, **options: Any) -> int:
     """Read documents, and folders of them, into the library.
 
-    PDF, DOCX, EPUB, HTML, Markdown and plain text; scans and pictures of text (PNG, JPEG, TIFF, WebP) where the program
-    tesseract is installed, as `nemo-docs doctor` says.
+    PDF, DOCX, ODT, RTF, PPTX, XLSX, EPUB, HTML, Markdown and plain text; scans and pictures of text (PNG, JPEG, TIFF,
+    WebP) where the program tesseract is installed, as `nemo-docs doctor` says.
 
     What is there already is left alone; what was interrupted goes on where it stopped; a file that fails does not stop
     the others. A changed file becomes a new version of its document. With --tag what is there already is put into the

@@ -18,6 +18,9 @@ from nemo_docs.library.events import FileFailed
 from nemo_docs.library.excluding import Rules
 from nemo_docs.library.readers import PICTURES, READERS, tesseract
 
+_HIDDEN = (".", "~$")
+"""Names of hidden files begin so, and of those that Office puts beside a document while it is open."""
+
 
 @dataclass
 class Found:
@@ -107,7 +110,11 @@ def is_wanted(path: str, folder: str, excludes: Sequence[str] = ()) -> bool:
     for depth, name in enumerate(parts):
         rules, inner = rules.within(parent), os.path.join(parent, name)
         is_folder = depth + 1 < len(parts) or os.path.isdir(path)
-        if name.startswith(".") or rules.exclude(inner, is_folder=is_folder) or (is_folder and os.path.islink(inner)):
+        if (
+            name.startswith(_HIDDEN)
+            or rules.exclude(inner, is_folder=is_folder)
+            or (is_folder and os.path.islink(inner))
+        ):
             return False
         parent = inner
     return os.path.isdir(path) or _is_readable(path)
@@ -130,7 +137,7 @@ def _walk(folder: str, found: Found, rules: Rules) -> Iterator[None]:
         rules_of.update((os.path.join(parent, name), rules) for name in folders)
         for name in sorted(names):
             path = os.path.join(parent, name)
-            if name.startswith("."):
+            if name.startswith(_HIDDEN):
                 found.hidden += 1
             elif not _is_readable(path):
                 found.unsupported += 1

@@ -71,6 +71,15 @@ def test_an_empty_path_is_not_the_present_folder(
     assert (done.code, done.out) == (ExitCode.NOTHING_FOUND, "")
 
 
+def test_what_office_puts_beside_an_open_document_is_hidden(nemo_docs: NemoDocs, tmp_path: Path) -> None:
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    (folder / "~$letter.docx").write_bytes(b"\x05Anna" + b"\0" * 150)
+    (folder / "letter.txt").write_text("A letter.", encoding="utf-8")
+    done = nemo_docs("add", folder)
+    assert (done.code, done.out) == (0, "a   letter.txt: 1 page, und\n")
+
+
 def test_a_link_that_leads_nowhere_is_told(nemo_docs: NemoDocs, tmp_path: Path) -> None:
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing-here")
     done = nemo_docs("add", tmp_path / "gone.txt")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pypdf
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
@@ -17,6 +18,7 @@ from nemo_docs.errors import ExitCode
 from nemo_docs.library.readers import READERS
 from nemo_docs.library.readers.tesseract import find, installed
 from tests.cli.conftest import NemoDocs
+from tests.unit.library.conftest import pdf_bytes
 
 needs_tesseract = pytest.mark.skipif(
     installed() is None or "eng" not in installed().languages,  # type: ignore[union-attr]
@@ -43,6 +45,39 @@ def packed(image: Image.Image, kind: str, **options: object) -> bytes:
 def without_tesseract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     monkeypatch.setattr("nemo_docs.library.readers.tesseract._PLACES", {})
+
+
+@needs_tesseract
+def test_a_scan_whose_text_layer_is_noise_is_read_by_ocr(nemo_docs: NemoDocs, tmp_path: Path) -> None:
+    file = tmp_path / "noise.pdf"
+    pdf = packed(picture(), "PDF", resolution=150)
+    writer = pypdf.PdfWriter(clone_from=pypdf.PdfReader(io.BytesIO(pdf)))
+    noise = pypdf.PdfReader(io.BytesIO(pdf_bytes(["~ . |"]))).pages[0]
+    writer.pages[0].merge_page(noise)
+    writer.write(file)
+    assert nemo_docs("add", file).code == 0
+    (page,) = nemo_docs("pages", "a", "--json").events
+    assert page["flags"] == ["scan"]
+    assert page["extractor"].startswith("tesseract")
+    assert nemo_docs("search", "notice").out
+
+
+@needs_tesseract
+@pytest.mark.parametrize("kind", ["JPEG2000", "TIFF"], ids=["jpx", "ccitt"])
+def test_scans_in_rarer_codecs_are_seen(nemo_docs: NemoDocs, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "scan.pdf"
+    if kind == "TIFF":
+        file.write_bytes(packed(picture().convert("1"), "PDF", resolution=150))  # Pillow packs one bit as CCITT
+        assert b"CCITTFaxDecode" in file.read_bytes()
+    else:
+        pdf = pypdf.PdfWriter(clone_from=pypdf.PdfReader(io.BytesIO(packed(picture(), "PDF", resolution=150))))
+        image = pdf.pages[0]["/Resources"]["/XObject"]["/image"]  # type: ignore[index]
+        stream = image.get_object()
+        stream._data = packed(picture(), kind)
+        stream[pypdf.generic.NameObject("/Filter")] = pypdf.generic.NameObject("/JPXDecode")
+        pdf.write(file)
+    assert nemo_docs("add", file).code == 0
+    assert "notice period is three months" in " ".join(nemo_docs("show", "a:1").out.split())
 
 
 @needs_tesseract
@@ -104,6 +139,7 @@ def test_the_program_goes_with_the_reader_that_started_it(tmp_path: Path) -> Non
     request = {"path": str(file).encode().hex(), "reader": READERS[".pdf"], "password": None}
     request |= {"extractor": "", "prepares": False}
     limits = {"file_bytes": 1 << 24, "memory_bytes": 4 << 30, "cpu_s": 60}
+    limits |= {"prepares": False, "extractor": "", "language": "und", "numbers": []}
     reader = subprocess.Popen(
         [sys.executable, "-m", "nemo_docs.library.extract"],
         stdin=subprocess.PIPE,

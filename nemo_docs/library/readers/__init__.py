@@ -16,14 +16,25 @@ from nemo_docs.library.records import PageFlag
 _TEXT = "nemo_docs.library.readers.text:TextReader"
 _PDF = "nemo_docs.library.readers.pdf:PdfReader"
 _HTML = "nemo_docs.library.readers.html:HtmlReader"
-_DOCX = "nemo_docs.library.readers.docx:DocxReader"
+_OFFICE = "nemo_docs.library.readers.office:OfficeReader"
+_RTF = "nemo_docs.library.readers.rtf:RtfReader"
 _EPUB = "nemo_docs.library.readers.epub:EpubReader"
 _MARKDOWN = "nemo_docs.library.readers.markdown:MarkdownReader"
 _PICTURE = "nemo_docs.library.readers.picture:PictureReader"
 
 READERS: dict[str, str] = {
     ".pdf": _PDF,
-    ".docx": _DOCX,
+    ".docx": _OFFICE,
+    ".docm": _OFFICE,
+    ".odt": _OFFICE,
+    ".rtf": _RTF,
+    ".pptx": _OFFICE,
+    ".ppsx": _OFFICE,
+    ".odp": _OFFICE,
+    ".xlsx": _OFFICE,
+    ".xlsm": _OFFICE,
+    ".xls": _OFFICE,
+    ".ods": _OFFICE,
     ".epub": _EPUB,
     ".html": _HTML,
     ".htm": _HTML,
@@ -154,23 +165,27 @@ def reader_name(path: str, head: bytes) -> str | None:
 
     Args:
         path: For its suffix.
-        head: The file's first HEAD_BYTES; a PDF is a PDF whatever its name, and text needs no suffix.
+        head: The file's first HEAD_BYTES; a PDF is a PDF whatever its name, text is text, and needs no suffix.
     """
     by_suffix = READERS.get(PurePath(path).suffix.lower())
     if name := _by_mark(head, by_suffix):
         return name
-    if by_suffix:
+    if by_suffix and not (by_suffix in _MARKED and head and looks_like_text(head)):
         return by_suffix
     return _TEXT if looks_like_text(head) else None
 
 
 _MARKS = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _DOCX),  # Office's container before 2007, and for sealed files since
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OFFICE),  # Office's container before 2007, and for sealed files since
+    (b"{\\rtf", _RTF),
     (b"\x89PNG\r\n\x1a\n", _PICTURE),
     (b"\xff\xd8\xff", _PICTURE),
     (b"II*\0", _PICTURE),
     (b"MM\0*", _PICTURE),
 )
+_OFFICE_MEMBERS = (b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis.opendocument.")
+_MARKED = (_PDF, _OFFICE, _EPUB, _RTF, _PICTURE)
+"""Readers of files that begin with a mark: what has none and looks like text is text, whatever it is called."""
 _HTML_STARTS = (b"<!doctype html", b"<html")
 
 
@@ -184,7 +199,7 @@ def _by_mark(head: bytes, by_suffix: str | None) -> str | None:
     if head.startswith(b"PK\x03\x04"):
         if b"mimetypeapplication/epub+zip" in head:
             return _EPUB
-        return _DOCX if b"[Content_Types].xml" in head else None
+        return _OFFICE if any(mark in head for mark in _OFFICE_MEMBERS) else None
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith(_HTML_STARTS) and by_suffix not in (_MARKDOWN, _HTML):
         return _HTML

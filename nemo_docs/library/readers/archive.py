@@ -1,4 +1,4 @@
-"""Documents that are ZIP archives of XML (DOCX, EPUB), opened as data from a stranger.
+"""Documents that are ZIP archives of XML (Office's, EPUB), opened as data from a stranger.
 
 Nothing is unpacked to disk, so a member's name leads nowhere. What the members unpack to is bounded before any is read
 (zipfile never reads more of one than its directory says). XML goes through defusedxml: entities are refused, so none
@@ -66,19 +66,22 @@ class Archive:
         member = self._members.get(name)
         if member is None:
             raise Unreadable(f"its part {name} is missing")
-        ratio = member.file_size / max(member.compress_size, 1)
-        is_bomb = member.file_size > _RATIO_FROM_BYTES and ratio > _HIGHEST_RATIO
-        if is_bomb or member.file_size > _MEMBER_BYTES:
-            raise Unreadable(
-                f"its part {name} unpacks from {member.compress_size:,} to {member.file_size:,} bytes, "
-                "more than any document's"
-            )
+        _refuse_bomb(member)
         try:
             return self._zip.read(member)
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError) as error:
             raise Unreadable(f"its part {name} is damaged ({error})") from error
         except (RuntimeError, NotImplementedError) as error:  # sealed, or packed in a way that Python does not know
             raise Unreadable(f"its part {name} cannot be unpacked ({error})") from error
+
+    def refuse_bombs(self) -> None:
+        """Look at all members, for a library that unpacks them by itself.
+
+        Raises:
+            Unreadable: If one of them is a bomb.
+        """
+        for member in self._members.values():
+            _refuse_bomb(member)
 
     def xml(self, name: str) -> Element:
         """A member as XML.
@@ -93,6 +96,16 @@ class Archive:
         except (ParseError, ValueError, LookupError) as error:
             raise Unreadable(f"its part {name} is not sound XML ({error})") from error
         return root
+
+
+def _refuse_bomb(member: zipfile.ZipInfo) -> None:
+    ratio = member.file_size / max(member.compress_size, 1)
+    is_bomb = member.file_size > _RATIO_FROM_BYTES and ratio > _HIGHEST_RATIO
+    if is_bomb or member.file_size > _MEMBER_BYTES:
+        raise Unreadable(
+            f"its part {member.filename} unpacks from {member.compress_size:,} to {member.file_size:,} bytes, "
+            "more than any document's"
+        )
 
 
 def local(element: Element) -> str:
@@ -117,6 +130,12 @@ def child(element: Element | None, *names: str) -> Element | None:
     for name in names:
         element = next(children(element, name), None)
     return element
+
+
+def chosen(alternates: Element) -> Element:
+    """Of two ways in which an Office document says the same the newer one, where it says anything."""
+    found = child(alternates, "Choice")
+    return found if found is not None else next(children(alternates, "Fallback"), alternates)
 
 
 def resolved(base: str, target: str) -> str:

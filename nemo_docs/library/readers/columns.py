@@ -1,13 +1,17 @@
 """Columns that a file writes line by line across the page, put in the order in which they are read; and tables told.
 
-Most files hold one column after the other, and then nothing is done. Where the lines of two columns alternate, the page
-is cut at the gutter: what stands above it, left column, right column, what follows. The rule is made to be wrong on the
-safe side: a gutter counts only if many lines have long text on both sides of it and nothing crosses it, so tables,
-lists with numbers and one-column pages stay as they are.
+Most files hold one column after the other, and then nothing is done. Where the lines of columns alternate, the page is
+cut at the gutters: what stands above them, one column after the other, what follows; of a script that is written from
+right to left the right column first. The rule is made to be wrong on the safe side: a gutter counts only if many lines
+have long text on both sides of it and nothing crosses it, so tables, lists with numbers and one-column pages stay as
+they are. Three columns and more look much like a table: they count only where the lines fill them and mostly begin in
+the middle of a sentence.
 """
 
 from __future__ import annotations
 
+import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -23,6 +27,12 @@ _FILLED = 0.55
 _TABLE_ROWS = 0.5
 """Of all rows: so many with three or more short stretches make a table."""
 _SHORT = 30
+_MOST_COLUMNS = 6
+_FULL = 0.75
+"""As `_FILLED`, where there are more than two columns."""
+_GOES_ON = 0.5
+"""Of the lines of one of many columns: so many begin with neither a capital nor a digit."""
+_RIGHT_TO_LEFT = ("R", "AL")
 Order = tuple[tuple[int, int], ...]
 """Stretches (start, end) of a text in the order in which they are to be read; together they are the text."""
 
@@ -56,6 +66,7 @@ class _Stretch:
     bottom: float
     top: float
     letters: int
+    first: str
 
 
 def read_by_columns(glyphs: list[Glyph], length: int) -> Layout:
@@ -68,10 +79,11 @@ def read_by_columns(glyphs: list[Glyph], length: int) -> Layout:
     stretches = list(_stretches(glyphs))
     rows = _rows(stretches)
     is_table = len(rows) >= _FEWEST_ROWS and _is_table(rows)
-    gutter = None if is_table or not _alternate(rows, stretches) else _gutter(rows)
-    if gutter is None:
+    gutters = _gutters(rows, stretches, is_table)
+    if not gutters:
         return Layout(is_table=is_table)
-    ordered = _in_columns(rows, gutter)
+    leftwards = sum(unicodedata.bidirectional(glyph.text[0]) in _RIGHT_TO_LEFT for glyph in glyphs)
+    ordered = _in_columns(rows, gutters, is_leftwards=2 * leftwards > len(glyphs))
     if [each.start for each in ordered] == [each.start for each in stretches]:
         return Layout()
     ends = {each.start: after.start for each, after in pairwise(stretches)}
@@ -98,7 +110,7 @@ def _stretches(glyphs: list[Glyph]) -> Iterator[_Stretch]:
                 current.letters += 1
                 continue
             yield current
-        current = _Stretch(glyph.at, glyph.left, glyph.right, glyph.bottom, glyph.top, 1)
+        current = _Stretch(glyph.at, glyph.left, glyph.right, glyph.bottom, glyph.top, 1, glyph.text)
     if current is not None:
         yield current
 
@@ -124,49 +136,70 @@ def _is_table(rows: list[list[_Stretch]]) -> bool:
     return max(edges.count(edge) + edges.count(edge + 1) for edge in set(edges)) >= _TABLE_ROWS * len(celled)
 
 
-def _alternate(rows: list[list[_Stretch]], stretches: list[_Stretch]) -> bool:
-    """Whether lines that stand side by side mostly follow each other in the text, so that it was read across."""
+def _gutters(rows: list[list[_Stretch]], stretches: list[_Stretch], is_table: bool) -> list[float]:
+    """Where columns part, from left to right; none where the page is to be read as it stands."""
     place = {id(each): n for n, each in enumerate(stretches)}
-    both = [row for row in rows if len(row) == 2]
-    return 2 * sum(place[id(row[1])] - place[id(row[0])] == 1 for row in both) > len(both)
+    found: list[float] = []
+    for count in range(2, _MOST_COLUMNS + 1):
+        full = [row for row in rows if len(row) == count]
+        if len(full) >= _FEWEST_ROWS and _alternate(full, place) and (count > 2 or not is_table):
+            found = _parting(rows, full) or found
+    return found
 
 
-def _gutter(rows: list[list[_Stretch]]) -> float | None:
-    """Where two columns part, if the lines of both stand side by side."""
-    both = [row for row in rows if len(row) == 2]
-    if len(both) < _FEWEST_ROWS:
-        return None
-    low, high = max(row[0].right for row in both), min(row[1].left for row in both)
-    if low >= high:
-        # a heading or a formula may reach over: the gutter of most rows
-        places = sorted((row[0].right + row[1].left) / 2 for row in both)
-        place = places[len(places) // 2]
-        both = [row for row in both if row[0].right < place < row[1].left]
-        if len(both) < _FEWEST_ROWS:
-            return None
-        low, high = max(row[0].right for row in both), min(row[1].left for row in both)
-    place = (low + high) / 2
-    crossing = [row for row in rows if any(each.left < place < each.right for each in row)]
-    if len(crossing) > len(both):
-        return None
-    for side in (0, 1):
-        lines = sorted((row[side] for row in both), key=lambda s: s.right - s.left)
-        width = max(line.right for line in lines) - min(line.left for line in lines)
-        middle = lines[len(lines) // 2]
-        letters = sorted(line.letters for line in lines)[len(lines) // 2]
-        if letters < _LONG or middle.right - middle.left < _FILLED * width:
-            return None
-    return place
+def _alternate(full: list[list[_Stretch]], place: dict[int, int]) -> bool:
+    """Whether lines that stand side by side mostly follow each other in the text, so that it was read across."""
+    across = sum(all(abs(place[id(b)] - place[id(a)]) == 1 for a, b in pairwise(row)) for row in full)
+    return 2 * across > len(full)
 
 
-def _in_columns(rows: list[list[_Stretch]], gutter: float) -> list[_Stretch]:
-    """Between two rows that reach over the gutter: the left side downwards, then the right side."""
+def _parting(rows: list[list[_Stretch]], full: list[list[_Stretch]]) -> list[float]:
+    """Where columns part, if the lines of all of them stand side by side in these full rows."""
+    count = len(full[0])
+    for at in range(count - 1):
+        if max(row[at].right for row in full) >= min(row[at + 1].left for row in full):
+            # a heading or a formula may reach over: the gutter of most rows
+            places = sorted((row[at].right + row[at + 1].left) / 2 for row in full)
+            middle = places[len(places) // 2]
+            full = [row for row in full if row[at].right < middle < row[at + 1].left]
+            if len(full) < _FEWEST_ROWS:
+                return []
+    gutters = [
+        (max(row[at].right for row in full) + min(row[at + 1].left for row in full)) / 2 for at in range(count - 1)
+    ]
+    if sum(_reaches_over(row, gutters) for row in rows) > len(full):
+        return []
+    columns = [[row[side] for row in full] for side in range(count)]
+    return gutters if all(_runs_on(column, is_one_of_many=count > 2) for column in columns) else []
+
+
+def _runs_on(column: list[_Stretch], *, is_one_of_many: bool) -> bool:
+    """Whether a column holds running text."""
+    lines = sorted(column, key=lambda s: s.right - s.left)
+    width = max(line.right for line in lines) - min(line.left for line in lines)
+    middle = lines[len(lines) // 2]
+    letters = sorted(line.letters for line in lines)[len(lines) // 2]
+    if letters < _LONG or middle.right - middle.left < (_FULL if is_one_of_many else _FILLED) * width:
+        return False
+    going_on = sum(not (line.first.isupper() or line.first.isdigit()) for line in lines)
+    return not is_one_of_many or going_on >= _GOES_ON * len(lines)
+
+
+def _reaches_over(row: list[_Stretch], gutters: list[float]) -> bool:
+    return any(each.left < gutter < each.right for each in row for gutter in gutters)
+
+
+def _in_columns(rows: list[list[_Stretch]], gutters: list[float], *, is_leftwards: bool) -> list[_Stretch]:
+    """Between two rows that reach over a gutter: each column downwards, one after the other."""
     ordered: list[_Stretch] = []
-    for reaches, block in groupby(rows, lambda row: any(each.left < gutter < each.right for each in row)):
+    for reaches, block in groupby(rows, lambda row: _reaches_over(row, gutters)):
         stretches = [each for row in block for each in row]
         if reaches:
             ordered += stretches
-        else:
-            ordered += [each for each in stretches if each.right <= gutter]
-            ordered += [each for each in stretches if each.right > gutter]
+            continue
+        columns: list[list[_Stretch]] = [[] for _ in range(len(gutters) + 1)]
+        for each in stretches:
+            columns[bisect_left(gutters, each.right)].append(each)
+        for column in reversed(columns) if is_leftwards else columns:
+            ordered += column
     return ordered

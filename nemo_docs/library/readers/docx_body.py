@@ -9,12 +9,14 @@ ground outside of tables, is kept in place as unseen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from xml.etree.ElementTree import Element
 
-from nemo_docs.library.readers.archive import attribute, child, children, local
+from nemo_docs.library.readers.archive import attribute, child, children, chosen, local
 from nemo_docs.library.readers.docx_numbering import Label, Numbering
 from nemo_docs.library.readers.docx_styles import Styles, is_on
 from nemo_docs.library.readers.flow import DEEPEST_ROW, Flow
+from nemo_docs.library.readers.foot import Foot
 from nemo_docs.library.readers.numbers import raised, spelled
 
 _LEFT_OUT = frozenset((
@@ -26,6 +28,7 @@ _SYMBOLS = {
     "f0a7": "▪", "f0b0": "°", "f0b1": "±", "f0b4": "×", "f0a3": "≤", "f0b3": "≥",
 }  # fmt: skip
 """Signs of Wingdings and Symbol that documents use most, by their code in these fonts."""
+_SAYING = frozenset(("t", "tab", "ptab", "sym", "drawing", "pict", "object", "footnoteReference", "endnoteReference"))
 _MATHS = {"den": "/", "sup": "^", "sub": "_"}
 """What stands before the parts of a formula when it is written in one line."""
 
@@ -45,9 +48,11 @@ class Body:
         self._flow, self._styles, self._numbers = flow, styles, numbers
         self._notes = {(kind, attribute(note, "id")): note for kind, part in notes.items() for note in part}
         self._counts = dict.fromkeys(notes, 0)
-        self._waiting: list[tuple[str, Element]] = []
+        self._foot = Foot(flow)
         self._boxes: list[Element] = []
         self._paragraph: Element | None = None
+        self._broken: Element | None = None
+        """The page break that the paragraph begins with; it is heeded already."""
         self._tables = 0
         self._was_item = self._has_ground = self._has_pages = False
 
@@ -62,11 +67,11 @@ class Body:
             self._has_ground = child(document, "background") is not None
             self._has_pages = any(map(_is_page_break, document.iter()))
             self._blocks(body)
-        self._foot()
+        self._foot.write()
         for margin in margins:
             self._flow.block()
             self._blocks(margin)
-            self._foot()
+            self._foot.write()
 
     def _blocks(self, parent: Element) -> None:
         for element in parent:
@@ -76,7 +81,7 @@ class Body:
                 case "tbl":
                     self._table(element)
                 case "AlternateContent":
-                    self._blocks(_chosen(element))
+                    self._blocks(chosen(element))
                 case name if name not in _LEFT_OUT:
                     self._blocks(element)
 
@@ -103,9 +108,11 @@ class Body:
         is_heading = self._styles.is_heading(properties)
         number = self._number(properties)
         if is_heading and not self._tables and not self._has_pages:
-            self._foot()
-        if is_on(self._styles.of_paragraph(properties, "pageBreakBefore")) and not self._tables:
-            self._page()
+            self._foot.write()
+        self._broken = _first_break(paragraph)
+        is_broken = self._broken is not None or is_on(self._styles.of_paragraph(properties, "pageBreakBefore"))
+        if is_broken and not self._tables:  # before its number
+            self._foot.page()
         is_item = number is not None and not is_heading
         if is_item and self._was_item:
             self._flow.line()
@@ -144,7 +151,7 @@ class Body:
                 case "r":
                     self._run(element)
                 case "AlternateContent":
-                    self._inline(_chosen(element))
+                    self._inline(chosen(element))
                 case "ruby":
                     self._ruby(element)
                 case "den" | "sup" | "sub" as name:
@@ -173,7 +180,8 @@ class Body:
                 flow.verbatim("\t")
             case "br" | "cr" | "lastRenderedPageBreak":
                 if _is_page_break(element):
-                    self._page()
+                    if element is not self._broken or self._tables:
+                        self._foot.page()
                 else:
                     flow.newline()
             case "noBreakHyphen":
@@ -185,7 +193,7 @@ class Body:
             case "footnoteReference" | "endnoteReference" | "commentReference" as name:
                 self._note(f"{name.removesuffix('Reference')}s", attribute(element, "id"))
             case "AlternateContent":
-                for inner in _chosen(element):
+                for inner in chosen(element):
                     self._say(inner, is_hidden)
             case "ruby":
                 self._ruby(element)
@@ -216,21 +224,12 @@ class Body:
         if note is None:
             return
         if kind == "comments":
-            self._waiting.append((f"[{attribute(note, 'author') or '…'}]", note))
+            self._foot.wait(f"[{attribute(note, 'author') or '…'}]", partial(self._note_text, note))
             return
         self._counts[kind] += 1
         mark = f"[{spelled(self._counts[kind], 'i' if kind == 'endnotes' else '1')}]"
         self._flow.verbatim(mark)
-        self._waiting.append((mark, note))
-
-    def _foot(self) -> None:
-        """Write the notes that wait."""
-        while self._waiting:
-            mark, note = self._waiting.pop(0)
-            self._flow.block()
-            self._flow.verbatim(f"{mark} ")
-            self._note_text(note)
-        self._flow.block()
+        self._foot.wait(mark, partial(self._note_text, note))
 
     def _note_text(self, note: Element) -> None:
         for position, paragraph in enumerate(each for each in note.iter() if local(each) == "p"):
@@ -239,10 +238,6 @@ class Body:
             outer, self._paragraph = self._paragraph, child(paragraph, "pPr")
             self._inline(paragraph)
             self._paragraph = outer
-
-    def _page(self) -> None:
-        self._foot()
-        self._flow.page()
 
 
 def _within(parent: Element, name: str) -> Iterator[Element]:
@@ -254,10 +249,14 @@ def _within(parent: Element, name: str) -> Iterator[Element]:
             yield from _within(element, name)
 
 
-def _chosen(alternates: Element) -> Element:
-    """Of two ways to say the same the newer one, where it says anything."""
-    found = child(alternates, "Choice")
-    return found if found is not None else next(children(alternates, "Fallback"), alternates)
+def _first_break(paragraph: Element) -> Element | None:
+    """The page break that a paragraph begins with, if it does."""
+    for element in paragraph.iter():
+        if _is_page_break(element):
+            return element
+        if local(element) in _SAYING:
+            return None
+    return None
 
 
 def _is_page_break(element: Element) -> bool:

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from nemo_docs.library.readers.archive import attribute, child, children
 from nemo_docs.library.readers.docx_styles import is_on
-from nemo_docs.library.readers.numbers import spelled
+from nemo_docs.library.readers.numbers import bullet, spelled
 
 _LEVELS = 9
 _PLACE = re.compile("%([1-9])")
@@ -22,7 +22,6 @@ _STYLES = {
     "taiwaneseCounting": "一", "taiwaneseCountingThousand": "一", "ideographDigital": "一",
 }  # fmt: skip
 """Those that are not written in digits, as `spelled` calls them."""
-_PRINTED_BULLETS = frozenset("-–—*•◦▪■□●○►➢✓→")
 
 
 class Label(NamedTuple):
@@ -89,7 +88,7 @@ def _label(levels: dict[int, Element], level: int, counters: list[int | None]) -
     own = levels.get(level)
     pattern = attribute(child(own, "lvlText"), "val")
     if _format(own) == "bullet":
-        return pattern if pattern in _PRINTED_BULLETS else ("•", "◦", "▪")[level % 3]
+        return bullet(pattern, level)
     is_legal = is_on(child(own, "isLgl"))
 
     def number(place: re.Match[str]) -> str:

@@ -72,10 +72,15 @@ class Sheet:
 
 
 class Flow:
-    """Collects what a document says, in reading order."""
+    """Collects what a document says, in reading order.
+
+    Attributes:
+        is_heading: Whether a heading has started and not ended.
+    """
 
     def __init__(self) -> None:
         self._tokens: list[_Token] = []
+        self.is_heading = False
 
     def text(self, text: str, *, is_hidden: bool = False) -> None:
         """Running text; white space in it counts as one space, and a line wrapped between ideographs as none."""
@@ -110,10 +115,12 @@ class Flow:
     def heading(self) -> None:
         """A heading starts, up to `body`."""
         self._tokens.append(_Token(_Kind.HEADING))
+        self.is_heading = True
 
     def body(self) -> None:
         """The heading ends."""
         self._tokens.append(_Token(_Kind.BODY))
+        self.is_heading = False
 
     def cell(self) -> None:
         """Another cell of the row starts."""
@@ -143,6 +150,14 @@ class Flow:
             said = "".join(token.text for token in tokens)
             if (changed := change(said)) != said:
                 self._tokens[start:] = [_Token(_Kind.TEXT, changed, tokens[0].is_hidden)]
+
+    def append(self, other: Flow) -> None:
+        """What another flow has collected."""
+        self._tokens += other._tokens
+
+    def said(self) -> str:
+        """All words so far, without what stands between them."""
+        return "".join(token.text for token in self._tokens)
 
     def take(self, start: int) -> str:
         """Take back the words that came since `start`."""
@@ -291,6 +306,17 @@ def pages_of(sheets: Iterable[Sheet], *, label: str = "", longest: int = 0) -> l
             heading = here[-1][1] if here else heading
             start = end
     return pages
+
+
+def page_of(sheets: Sequence[Sheet]) -> RawText:
+    """All sheets as one page, named after its first heading: for formats whose pages are given."""
+    text, hidden = "", list[tuple[int, int]]()
+    for sheet in sheets:
+        at = len(text) + 2 * bool(text)
+        text += "\n\n" * bool(text) + sheet.text
+        hidden += [(start + at, end + at) for start, end in sheet.hidden]
+    label = next((said for sheet in sheets for _, said in sheet.headings), "")
+    return RawText(text, tuple(hidden), label=label)
 
 
 def printed_pages(sheets: Sequence[Sheet]) -> list[RawText]:

@@ -169,6 +169,11 @@ class PageWalk:
         return self._images > 0
 
     @property
+    def is_covered(self) -> bool:
+        """Whether images cover most of the page."""
+        return self._covers()
+
+    @property
     def is_scan(self) -> bool:
         """Whether an image covers the page and there is text behind it that a scanner's program made."""
         return self._covers() and any(piece.invisible and piece.text.strip() for piece in self._pieces)

@@ -37,6 +37,15 @@ _VOID = frozenset((
 _CDATA = re.compile(r"<!\[CDATA\[((?:(?!<!\[CDATA\[).)*?)\]\]>", re.DOTALL)
 
 
+_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)[^<>]*>")
+_PLAIN = frozenset((
+    "div", "span", "section", "article", "main", "center", "font", "b", "i", "u", "s", "em", "strong", "small", "big",
+    "tt", "code", "abbr", "cite", "label", "nobr",
+))  # fmt: skip
+_DEEPEST = 2_000
+"""Browsers stop at 512: the standard's parser takes the square of the depth."""
+
+
 class HtmlReader:
     """Reads an HTML page."""
 
@@ -70,7 +79,21 @@ def parse(text: str, *, is_xml: bool = False) -> LexborHTMLParser:
     if is_xml or _XML.match(text):
         text = _CDATA.sub(lambda found: html.escape(found[1]), text)
         text = _SELF_CLOSED.sub(_closed, text)
-    return LexborHTMLParser(text)
+    return LexborHTMLParser(_flattened(text) if text.count("<") > _DEEPEST else text)
+
+
+def _flattened(text: str) -> str:
+    """A page without the plain elements that stand too deep in each other; what is in them stays."""
+    depth = 0
+
+    def told(tag: re.Match[str]) -> str:
+        nonlocal depth
+        if tag[2].lower() not in _PLAIN:
+            return tag[0]
+        depth = max(0, depth - 1) if tag[1] else depth + 1
+        return tag[0] if depth <= _DEEPEST else ""
+
+    return _TAG.sub(told, text)
 
 
 def _closed(found: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from nemo_docs.library.readers.flow import DEEPEST_ROW, Flow
-from nemo_docs.library.readers.numbers import raised, spelled
+from nemo_docs.library.readers.numbers import bullet, raised, spelled
 from nemo_docs.library.readers.unseen import Unseen
 
 _NOISE = frozenset((
@@ -36,7 +36,6 @@ _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 _NOTE_MARK = re.compile(r"[0-9]{1,4}|[a-z]{1,4}")
 _DEEPEST_WORD = 8
 """So many elements are between a picture and its line at most."""
-_BULLETS = ("•", "◦", "▪")
 
 
 @dataclass
@@ -162,7 +161,7 @@ class _Writer:
         inside = self._lists[-1] if self._lists else _List(False, "", 1, 1)
         indent = "  " * min(depth, 8)
         if not inside.is_ordered:
-            return indent + _BULLETS[depth % len(_BULLETS)]
+            return indent + bullet("", depth)
         number = _whole(node.attributes.get("value"), inside.number)
         inside.number = number + inside.step
         return f"{indent}{spelled(number, inside.style)}."

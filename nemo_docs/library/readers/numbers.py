@@ -1,4 +1,4 @@
-"""Numbers as they are printed: 3, c, III in lists, 10⁶ in text. Shared by HTML and DOCX."""
+"""Numbers and bullets as they are printed: 3, c, III in lists, 10⁶ in text. Shared by all formats that count."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _LONGEST_ROMAN = 4999
 _RAISED = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 _CAN_BE_RAISED = re.compile(r"[0-9+\-−=()n]{1,12}")
 _CHINESE_DIGITS = "〇一二三四五六七八九"
+_PRINTED_BULLETS = frozenset("-–—*•◦▪■□●○►➢✓→")
 
 
 def spelled(number: int, style: str) -> str:
@@ -30,6 +31,11 @@ def spelled(number: int, style: str) -> str:
     if style == "一" and 0 <= number < 100:
         return _chinese(number)
     return str(number)
+
+
+def bullet(said: str, level: int) -> str:
+    """A list's bullet; in place of a sign that only the list's own font has, one by its level, from 0."""
+    return said if said in _PRINTED_BULLETS else ("•", "◦", "▪")[level % 3]
 
 
 def raised(said: str) -> str:

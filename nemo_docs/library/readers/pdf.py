@@ -11,6 +11,7 @@ Measured: tests/benchmarks/bench_extraction.py.
 
 from __future__ import annotations
 
+from nemo_docs.errors import ReaderError
 from nemo_docs.library.readers import PageExtractor, RawText, load_extractor
 from nemo_docs.library.readers.garble import (
     HARDLY_TEXT,
@@ -28,6 +29,10 @@ _SCRIPT_SHARE = 0.1
 """Of a page's letters: from this on its script decides how it is read."""
 _AS_MUCH = 0.9
 """Of the letters that the first reading saw: a second opinion with fewer has lost some."""
+
+
+_FEW_LETTERS = 20
+"""Fewer on a page that a picture covers are not its text."""
 
 
 class PdfReader:
@@ -75,7 +80,20 @@ class PdfReader:
                 raise
             return _flagged(other, self._name())
         raw = self._better(number, reading)
-        return raw if raw.text.strip() else self._scans.page(number, raw)
+        if not raw.text.strip():
+            return self._scans.page(number, raw)
+        seen = letters(raw.text) - _hidden_letters(raw)
+        if (reading.has_picture and not seen) or (reading.is_covered and seen < _FEW_LETTERS):
+            return self._picture(number, _with_flag(raw, PageFlag.SCAN))
+        return raw
+
+    def _picture(self, number: int, raw: RawText) -> RawText:
+        """A page that is a picture with a stamp, or with what a scanner made of noise: by OCR, if that says more."""
+        try:
+            found = self._scans.page(number, RawText("", label=raw.label))
+        except ReaderError:  # what the page says without it stands
+            return raw
+        return found if letters(found.text) >= _FEW_LETTERS + letters(raw.text) else raw
 
     def _better(self, number: int, reading: Reading) -> RawText:
         """The better of what can be had of a page."""

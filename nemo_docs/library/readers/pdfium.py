@@ -16,6 +16,7 @@ import pypdfium2
 import pypdfium2.raw as c
 
 from nemo_docs.library.readers import RawText
+from nemo_docs.library.readers.brackets import turned
 from nemo_docs.library.readers.columns import Glyph, read_by_columns
 from nemo_docs.library.records import PageFlag
 
@@ -87,7 +88,7 @@ class PdfiumPages:
         for character in characters:
             starts.append(at)
             at += len(character.text)
-        text = "".join(character.text for character in characters)
+        text = turned("".join(character.text for character in characters))
         spans = _spans([(starts[n], starts[n] + len(characters[n].text)) for n in hidden])
         flags = []
         unseen = {n for n, character in enumerate(characters) if owners[character.owner].invisible}

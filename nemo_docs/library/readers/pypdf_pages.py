@@ -34,11 +34,15 @@ class Reading(NamedTuple):
         raw: The page.
         has_camouflage: Text may have the colour of what it stands on.
         may_have_columns: Columns may have been read across.
+        has_picture: There is a picture on the page.
+        is_covered: Pictures cover most of it.
     """
 
     raw: RawText
     has_camouflage: bool
     may_have_columns: bool
+    has_picture: bool
+    is_covered: bool
 
 
 class PypdfPages:
@@ -115,4 +119,4 @@ class PypdfPages:
         has_text = bool(text.strip())
         if walk.is_scan or (walk.has_picture and not has_text):
             raw = raw._replace(flags=(PageFlag.SCAN,))
-        return Reading(raw, has_camouflage=walk.is_doubtful, may_have_columns=walk.may_have_columns)
+        return Reading(raw, walk.is_doubtful, walk.may_have_columns, walk.has_picture, walk.is_covered)

@@ -198,3 +198,8 @@ def test_every_visible_word_is_there_in_order(html: str) -> None:
     reader = HtmlReader(f"<body>Anfang {html}".encode())
     text = " ".join(reader.page(number + 1).text for number in range(reader.pages))
     assert [word for word in text.split() if word not in ("•", "|")] == ["Anfang", *words]
+
+
+def test_a_page_of_elements_within_elements_is_read_in_time() -> None:
+    reader = HtmlReader(("<h1>Kopf</h1>" + "<div>" * 300_000 + "tief" + "</div>" * 300_000 + "<p>danach").encode())
+    assert reader.page(1).text == "Kopf\n\ntief\n\ndanach"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from nemo_docs.library.clean import clean
 from nemo_docs.library.readers import RawText
+from nemo_docs.library.readers.brackets import turned
 from nemo_docs.library.readers.columns import Glyph, read_by_columns
 from nemo_docs.library.readers.garble import HARDLY_TEXT, SUSPICIOUS, garble
 from nemo_docs.library.readers.pdf import PdfReader
@@ -105,8 +106,23 @@ def test_the_text_layer_of_a_scan_stays_and_is_flagged(make_pdf: MakePdf) -> Non
     assert (shown(raw), raw.flags) == ("What the scanner read.", (PageFlag.SCAN,))
     small = layer.replace(b"595 0 0 842", b"20 0 0 20")
     raw = first_page(page_with(make_pdf, small, image=True))
-    assert (shown(raw), raw.flags) == ("", ())
+    assert (shown(raw), raw.flags) == ("", (PageFlag.SCAN,))
     assert raw.hidden
+
+
+@pytest.mark.parametrize("layer", [b"3 Tr (~ | .) Tj", b"(~ | .) Tj", b"(Page 7) Tj"], ids=["layer", "text", "stamp"])
+def test_a_scan_with_hardly_any_text_is_a_scan(make_pdf: MakePdf, layer: bytes) -> None:
+    raw = first_page(page_with(make_pdf, b"ET " + SCAN + b"BT /F1 11 Tf 50 700 Td " + layer, image=True))
+    assert raw.flags == (PageFlag.SCAN,)
+    assert shown(raw)
+    text = b"BT /F1 11 Tf 50 700 Td (A page of text on a picture that is its ground.) Tj"
+    assert first_page(page_with(make_pdf, b"ET " + SCAN + text, image=True)).flags == ()
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_page_that_is_turned_is_read_as_it_was_written(make_pdf: MakePdf, turn: int) -> None:
+    pdf = make_pdf(["One line.\nAnd another."]).replace(b"/MediaBox", b"/Rotate %d /MediaBox" % turn)
+    assert shown(first_page(pdf)) == "One line.\nAnd another."
 
 
 def test_a_picture_without_text_is_a_scan_and_a_drawing_is_not(make_pdf: MakePdf) -> None:
@@ -140,6 +156,66 @@ def test_columns_written_across_are_read_downwards(make_pdf: MakePdf) -> None:
     raw = first_page(page_with(make_pdf, lines(inorder)))
     assert shown(raw).split("\n") == [cells[0][2], *LEFT, *RIGHT]
     assert raw.flags == ()
+
+
+@pytest.mark.parametrize(
+    ("drawn", "meant"),
+    [
+        ("نص )بين قوسين( بعده ]مربع[", "نص (بين قوسين) بعده [مربع]"),
+        ("قال »مرحبا« عام )2024( ثم\n}ثلاثة{ > واحد <", "قال «مرحبا» عام (2024) ثم\n{ثلاثة} < واحد >"),
+        ("نص )على\nسطرين( هنا", "نص (على\nسطرين) هنا"),
+        ("نص (بين قوسين) بعده", "نص (بين قوسين) بعده"),
+        ("نص see (page 3) ثم", "نص see (page 3) ثم"),
+        ("Plain ) text ( stays", "Plain ) text ( stays"),
+    ],
+)
+def test_brackets_of_arabic_are_as_they_are_spelled(drawn: str, meant: str) -> None:
+    assert turned(drawn) == meant
+    assert turned(meant) == meant
+
+
+@given(st.text(alphabet="ab أب()[]«»\n1", max_size=40))
+def test_turning_brackets_moves_nothing(text: str) -> None:
+    mended = turned(text)
+    assert len(mended) == len(text)
+    assert all(a == b or {a, b} in ({"(", ")"}, {"[", "]"}, {"«", "»"}) for a, b in zip(text, mended, strict=True))
+
+
+def test_three_columns_below_a_heading_and_above_a_footnote_are_read_downwards(make_pdf: MakePdf) -> None:
+    texts = [[f"{name} column has line {n}" for n in range(12)] for name in ("the first", "a second", "one more")]
+    texts[1] = texts[1][:9]
+    heading = "A heading over all of the three columns, as wide as the page is with all of its words"
+    note = "1 A note at the foot of the page, across all of the three columns, with words enough to be wide."
+    cells = [(40.0, 780.0, heading)]
+    for n in range(12):
+        cells += [(40.0 + 180 * at, 740.0 - 14 * n, column[n]) for at, column in enumerate(texts) if n < len(column)]
+    raw = first_page(page_with(make_pdf, lines([*cells, (40.0, 60.0, note)])))
+    assert shown(raw).split("\n") == [heading, *texts[0], *texts[1], *texts[2], note]
+    assert raw.flags == (PageFlag.REORDERED,)
+
+
+def test_a_table_of_sentences_stays_in_rows(make_pdf: MakePdf) -> None:
+    cells = [
+        (40.0 + 180 * at, 740.0 - 14 * row, f"{name} of row {row} is here")
+        for row in range(12)
+        for at, name in enumerate(("The cell", "The next", "The last"))
+    ]
+    raw = first_page(page_with(make_pdf, lines(cells)))
+    assert shown(raw).split("\n")[0].split()[6:9] == ["here", "The", "next"]
+    assert raw.flags == (PageFlag.TABLE,)
+
+
+def test_columns_of_a_script_from_right_to_left_begin_at_the_right() -> None:
+    glyphs, at = [], 0
+    for row in range(8):
+        for left in (300, 0):
+            for n in range(24):
+                glyphs.append(
+                    Glyph(at, "ب", left + 240 - 10.0 * n, 700 - 14 * row, left + 249 - 10.0 * n, 710 - 14 * row)
+                )
+                at += 1
+    order = read_by_columns(glyphs, at).order
+    assert [start for start, _ in order] == [*range(0, at, 48), *range(24, at, 48)]
 
 
 def test_a_table_is_read_by_rows_and_flagged(make_pdf: MakePdf) -> None:
