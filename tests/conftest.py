@@ -11,16 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 
 from nemo_docs import settings
+from tests.properties import load_profile
 
-# How long a case takes is for benchmarks to say. The same cases each time, so that a test fails at the commit that
-# breaks it and at no other; `pytest --hypothesis-profile=search` looks for new ones.
-hypothesis_settings.register_profile("behaviour", deadline=None, derandomize=True)
-hypothesis_settings.register_profile("search", deadline=None, print_blob=True)
-hypothesis_settings.load_profile("behaviour")
-
+load_profile()
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several test processes at once: their threads would spin on each other
 # Kernels run on the CPU where there is no GPU; said before anything imports Triton.

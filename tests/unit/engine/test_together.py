@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.engine.engine import Engine
@@ -26,6 +26,7 @@ from nemo_docs.engine.protocol import (
 )
 from nemo_docs.errors import ContextExceeded
 from nemo_docs.kv.cache import KVCache
+from tests.properties import examples
 from tests.tiny import TINY, tiny_model
 
 PREAMBLE = tuple(range(1, 8))
@@ -87,7 +88,7 @@ requests = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(requests, max_size=5))
 def test_each_gets_what_it_would_get_alone(batch):
     events = [*engine().run(BatchRequest(tuple(batch)))]
@@ -129,7 +130,7 @@ def test_without_memory_for_all_the_rest_wait(caches):
     assert order == sorted(order) if caches == 0 else order != sorted(order)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(gone=st.integers(0, 2), after=st.integers(0, 12))
 def test_one_that_is_cancelled_does_not_hold_up_the_others(gone, after):
     eng, seen = engine(), []
