@@ -249,6 +249,7 @@ def test_hostile_text_is_shown_as_text(ask: NemoDocs, nemo_docs: NemoDocs, write
 @pytest.mark.usefixtures("rent")
 def test_a_reader_that_leaves_ends_the_answer_quietly(tiny_folder: Path) -> None:
     command = [sys.executable, "-m", "nemo_docs", "ask", "Who?", "--json", "--model", str(tiny_folder)]
+    command += ["--answer-tokens", "30000"]  # else all may be written before the reader has left
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None

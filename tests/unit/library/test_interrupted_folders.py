@@ -36,10 +36,10 @@ with Library(Path(sys.argv[1])) as library:
 """
 
 
-def adding(library: Path, *paths: Path) -> subprocess.Popen[bytes]:
+def adding(library: Path, *paths: Path, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """A process that adds, or goes on with the queue where no paths are given; the head of a family of its own."""
     arguments = [sys.executable, "-c", ADD, str(library), *map(str, paths)]
-    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=stdout, start_new_session=True)
 
 
 def contents(path: Path) -> dict[str, object]:
@@ -136,17 +136,16 @@ def test_what_a_killed_process_left_another_goes_on_with(tmp_path: Path, make_pd
     folder = tmp_path / "folder"
     folder.mkdir()
     for number in range(2):
-        (folder / f"{number}.txt").write_text("\f".join(f"File {number}, page {page}." for page in range(3_000)))
+        (folder / f"{number}.txt").write_text("\f".join(f"File {number}, page {page}." for page in range(5_000)))
     path = tmp_path / "home" / "library.db"
-    process = adding(path, folder)
-    while not path.exists() or not pages_read(path):
-        assert process.poll() is None
-    process.kill()
-    process.wait()
+    with adding(path, folder, stdout=subprocess.PIPE) as process:  # whose lines nobody takes: it cannot end unseen
+        assert process.stdout is not None
+        assert b"PageDone\n" in process.stdout
+        process.kill()
     assert len(AddingQueue(path).items()) == 2
     with Library(path) as library:
         done = [event for event in ingest.resume(library) if isinstance(event, FileDone)]
-    assert [event.pages for event in done] == [3_000] * 2
+    assert [event.pages for event in done] == [5_000] * 2
     assert any(event.resumed_at > 1 for event in done)
     is_sound(path)
 
