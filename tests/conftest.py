@@ -5,22 +5,19 @@ No test sees the user's library or settings. Models are shared, since a test onl
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 
 from nemo_docs import settings
+from tests.properties import load_profile
 
-# How long a case takes is for benchmarks to say. The same cases each time, so that a test fails at the commit that
-# breaks it and at no other; `pytest --hypothesis-profile=search` looks for new ones.
-hypothesis_settings.register_profile("behaviour", deadline=None, derandomize=True)
-hypothesis_settings.register_profile("search", deadline=None, print_blob=True)
-hypothesis_settings.load_profile("behaviour")
-
+load_profile()
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several test processes at once: their threads would spin on each other
 # Kernels run on the CPU where there is no GPU; said before anything imports Triton.
@@ -51,6 +48,24 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NEMO_DOCS_HOME", str(folder))
     monkeypatch.setenv("NEMO_DOCS_IN_PROCESS", "true")  # else every test would start an engine of its own
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def vocabulary_is_read_once() -> Iterator[None]:
+    """NeMo's vocabulary takes half a second to read, and nothing changes it: equal files share what was read of one."""
+    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+
+    read, known = Tekkenizer.from_file, dict[bytes, Tekkenizer]()
+
+    def from_file(path: str | Path) -> Tekkenizer:
+        content = hashlib.sha256(Path(path).read_bytes()).digest()
+        if content not in known:
+            known[content] = read(path)
+        return known[content]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tekkenizer, "from_file", from_file)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -180,7 +180,7 @@ def _grams(run: str, start: int, singles: bool) -> Iterator[Token]:
 
 @lru_cache(maxsize=65536)
 def _term(word: str, algorithm: str) -> str:
-    normal = unicodedata.normalize("NFKC", word).casefold()
+    normal = "".join(unicodedata.normalize("NFKC", word).casefold().split())  # it sets marks that stand alone on spaces
     if not normal.isascii() and any(map(str.isdecimal, normal)):
         normal = "".join(str(unicodedata.decimal(c, c)) for c in normal)
     normal = _ARABIC_MARKS.sub("", normal).translate(_FOLDS)

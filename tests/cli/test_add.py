@@ -120,8 +120,7 @@ def test_a_watched_folder_is_added_with_what_comes_until_ctrl_c(nemo_docs: NemoD
         assert (done["handle"], done["is_new_version"]) == ("a", True)
         until("totals")
         file.unlink()
-        while "is gone from its folder; its document is kept as a." not in process.stderr.readline():
-            pass
+        assert any("is gone from its folder; its document is kept as a." in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
         process.wait()
     assert process.returncode == ExitCode.INTERRUPTED

@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nemo_docs.library.meaning import model
@@ -101,29 +101,20 @@ def test_removal_leaves_no_vector(nemo_docs: NemoDocs, home: Path, write: Write)
 @needs_model
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
 def test_what_a_killed_program_had_done_is_kept(nemo_docs: NemoDocs, home: Path, write: Write) -> None:
-    nemo_docs("add", write("lease.txt", "\f".join(f"{n}. {LEASE}" for n in range(8))))
+    nemo_docs("add", write("lease.txt", "\f".join(f"{n}. {LEASE}" for n in range(20))))
     command = [sys.executable, "-m", "nemo_docs", "index", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ})
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children
     process.kill()
     process.wait()
     process.stdout.close()
     (listed,) = nemo_docs("list", "--json").events
-    assert first["pages"] <= listed["pages_by_meaning"] < 8
-    left = 8 - listed["pages_by_meaning"]
+    assert first["pages"] <= listed["pages_by_meaning"] < 20
+    left = 20 - listed["pages_by_meaning"]
     done = nemo_docs("index", "--json")
     assert (done.events[-1]["pages"], done.events[-1]["pages_left"]) == (left, 0)
-    deadline = time.monotonic() + 10
-    while (children := _children_of(process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert children == []
-
-
-def _children_of(pid: int) -> list[int]:
-    """Processes that compute meanings and have lost their parent."""
-    import psutil
-
-    found = psutil.process_iter(["cmdline", "ppid"])
-    wanted = "nemo_docs.library.meaning.process"
-    return [each.pid for each in found if wanted in (each.info["cmdline"] or ()) and each.info["ppid"] in (1, pid)]
+    _, left = psutil.wait_procs(children, timeout=60)
+    assert not left, "whoever computes meanings goes with its parent"

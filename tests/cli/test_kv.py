@@ -26,9 +26,8 @@ Write = Callable[[str, str], Path]
 @pytest.fixture
 def labels(nemo_docs: NemoDocs, write: Write) -> dict[str, str]:
     """The hashes of two documents, by handle; both are in the library."""
-    assert (
-        nemo_docs("add", write("lease.txt", "The rent is due."), write("notes.txt", "The landlord is away.")).code == 0
-    )
+    for name, text in (("lease.txt", "The rent is due."), ("notes.txt", "The landlord is away.")):
+        assert nemo_docs("add", write(name, text)).code == 0  # of two at once each child would load the languages
     return {event["handle"]: event["sha256"] for event in nemo_docs("list", "--json").events}
 
 

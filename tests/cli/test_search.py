@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nemo_docs.errors import ExitCode
-from tests.cli.conftest import NemoDocs
+from tests.cli.conftest import HomeWith, NemoDocs
 
 Write = Callable[[str, str], Path]
 
@@ -46,11 +46,15 @@ FOUND = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def eleven_home(home_with: HomeWith) -> Path:
+    return home_with({f"{language}.txt": f"{sentence}\n" for language, sentence in SENTENCES.items()})
+
+
 @pytest.fixture
-def eleven(nemo_docs: NemoDocs, write: Write) -> NemoDocs:
+def eleven(nemo_docs: NemoDocs, eleven_home: Path, monkeypatch: pytest.MonkeyPatch) -> NemoDocs:
     """A library with a document in each language."""
-    files = [write(f"{language}.txt", f"{sentence}\n") for language, sentence in SENTENCES.items()]
-    nemo_docs("add", *files)
+    monkeypatch.setenv("NEMO_DOCS_HOME", str(eleven_home))
     languages = {event["title"]: event["language"] for event in nemo_docs("list", "--json").events}
     assert languages == {f"{language}.txt": language for language in SENTENCES}
     return nemo_docs
@@ -80,10 +84,15 @@ notice period ends here. Nobody pays the Rent.
 """
 
 
+@pytest.fixture(scope="module")
+def leases_home(home_with: HomeWith) -> Path:
+    return home_with({"lease.txt": PAGES, "other.txt": "The rent of the other house is low.\n"})
+
+
 @pytest.fixture
-def leases(nemo_docs: NemoDocs, write: Write) -> NemoDocs:
+def leases(nemo_docs: NemoDocs, leases_home: Path, monkeypatch: pytest.MonkeyPatch) -> NemoDocs:
     """One document of three pages and one of one."""
-    nemo_docs("add", write("lease.txt", PAGES), write("other.txt", "The rent of the other house is low.\n"))
+    monkeypatch.setenv("NEMO_DOCS_HOME", str(leases_home))
     return nemo_docs
 
 

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import signal
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nemo_docs.errors import ExitCode
-from tests.cli.conftest import NemoDocs, Result
+from tests.cli.conftest import NemoDocs, Pipe
 from tests.unit.library.conftest import pdf_bytes
 
 TEXT = "The rent is due on the first day of each month.\n\nThe notice period is three months.\n"
-Pipe = Callable[..., Result]
-
-
-@pytest.fixture
-def pipe(nemo_docs: NemoDocs, monkeypatch: pytest.MonkeyPatch) -> Pipe:
-    """Run a command with these bytes on standard input."""
-
-    def call(content: bytes | str, *arguments: str) -> Result:
-        data = content.encode() if isinstance(content, str) else content
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
-        return nemo_docs(*arguments)
-
-    return call
 
 
 def copies(home: Path) -> list[Path]:

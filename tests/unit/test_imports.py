@@ -75,20 +75,26 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment)
 
 
-@pytest.fixture
-def document(tmp_path: Path) -> Path:
-    file = tmp_path / "lease.txt"
-    file.write_text("The rent is due on the first day of each month.\n")
-    done = python(RUN, "add", str(file))
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with one document, only read here."""
+    folder = tmp_path_factory.mktemp("library")
+    (folder / "lease.txt").write_text("The rent is due on the first day of each month.\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEMO_DOCS_HOME", str(folder / "home"))
+        done = python(RUN, "add", str(folder / "lease.txt"))
     assert json.loads(done.stderr.splitlines()[-1])[0] == 0, done.stderr
-    return file
+    return folder / "home"
 
 
 @pytest.mark.parametrize(
     "arguments",
     [("list",), ("show", "a"), ("show", "a:1"), ("pages", "a"), ("search", "rent"), ("--help",), ("config",)],
 )
-def test_light_commands_import_nothing_heavy(document: Path, arguments: tuple[str, ...]) -> None:
+def test_light_commands_import_nothing_heavy(
+    library: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEMO_DOCS_HOME", str(library))
     code, modules = json.loads(python(RUN, *arguments).stderr.splitlines()[-1])
     assert code == 0
     assert not HEAVY & set(modules)

@@ -8,16 +8,16 @@ import re
 
 import pytest
 import torch
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nemo_docs.answering.citing import MOST_MARKS, Citer, SentenceFeed, mark_bans
 from nemo_docs.engine.sampling import BanMask
 from nemo_docs.model.tokenizers.base import Tokenizer
+from tests.properties import examples
 from tests.tiny import CPU
 from tests.unit.answering.documents import languages, page_texts
 
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DIGITS = "19٣४１²½Ⅳ三"
 MARK = re.compile(r"\[(.)", re.DOTALL)
 
@@ -72,7 +72,7 @@ def fed(text: str, language: str, cuts: list[int]) -> tuple[str, list[str]]:
     return "".join(shown for shown, _ in out), [sentence for _, sentence in out if sentence is not None]
 
 
-@settings(relaxed, max_examples=150)
+@examples(150)
 @given(text=page_texts, language=languages, cuts=st.lists(st.integers(0, 999), max_size=9))
 @example(text="One (two. Three) four. Five", language="en", cuts=[*range(30)])
 @example(text="First one.\nSecond one. Third", language="en", cuts=[])

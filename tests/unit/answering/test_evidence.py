@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nemo_docs.answering.evidence import QUOTE_TOKENS, Evidence, Quote
@@ -13,9 +13,8 @@ from nemo_docs.answering.source import Source
 from nemo_docs.answering.windows import packed
 from nemo_docs.engine.copying import CopyState
 from nemo_docs.model.tokenizers.base import Tokenizer
+from tests.properties import examples
 from tests.unit.answering.documents import source_of, sources
-
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def evidences(all_sources: list[Source], tokenizer: Tokenizer, limit: int) -> list[Evidence]:
@@ -39,7 +38,7 @@ def copied(evidence: Evidence, choice: random.Random) -> tuple[Quote, str]:
     return evidence.quote(*state.place()), reason
 
 
-@relaxed
+@examples(60)
 @given(first=sources("a"), second=sources("b"), limit=st.sampled_from([40, 200, 10_000]), seed=st.integers(0, 2**32))
 @example(first=source_of("だ。「はい」と言った。", language="ja"), second=source_of("x"), limit=200, seed=1)
 @example(first=source_of("Rest. It is.[x]", "Goes on. "), second=source_of("x"), limit=200, seed=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mistral_common.protocol.instruct.messages import UserMessage
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
@@ -18,9 +18,9 @@ from nemo_docs.library.samples import samples_folder
 from nemo_docs.model.template import Part, Template, template_for
 from nemo_docs.model.tokenizers.base import Tokenizer
 from nemo_docs.settings import LANGUAGES
+from tests.properties import examples
 from tests.unit.answering.documents import HOSTILE, source_of
 
-relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 hostile = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=6), min_size=1, max_size=5).map(" ".join)
 
 
@@ -33,7 +33,7 @@ def special(parts: Sequence[Part]) -> list[int]:
     return [part for part in parts if isinstance(part, int)]
 
 
-@relaxed
+@examples(40)
 @given(title=hostile, page=hostile, question=hostile, quote=hostile, language=st.sampled_from(sorted(LANGUAGE_RULES)))
 def test_only_the_template_gives_special_ids(
     tokenizer: Tokenizer, template: Template, title: str, page: str, question: str, quote: str, language: str

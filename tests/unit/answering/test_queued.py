@@ -204,7 +204,7 @@ def test_a_second_reader_waits_and_goes_on_where_the_first_one_ended(
 
     thread = threading.Thread(target=read_second)
     thread.start()
-    assert told.wait(30)
+    assert told.wait(60)
     assert second == [Waiting("reader")]
     first.close()  # type: ignore[attr-defined]  # as a process that is killed lets go of its lock
     thread.join(60)

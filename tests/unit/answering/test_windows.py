@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nemo_docs.answering.source import Source
 from nemo_docs.answering.windows import Window, packed, windows_of
 from nemo_docs.model.tokenizers.base import Tokenizer
+from tests.properties import examples
 from tests.unit.answering.documents import source_of, sources
 
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 limits = st.integers(12, 120)
 
 
@@ -28,13 +28,13 @@ def texts_of(windows: list[Window]) -> dict[int, str]:
     return found
 
 
-@relaxed
+@examples(60)
 @given(source=sources(), limit=limits)
 def test_windows_hold_every_character_once_and_in_order(tokenizer: Tokenizer, source: Source, limit: int) -> None:
     assert texts_of(windows_of(source, tokenizer, limit)) == {page.number: page.text for page in source.pages}
 
 
-@relaxed
+@examples(60)
 @given(source=sources(), limit=limits)
 @example(source=source_of(*["Short page."] * 9), limit=40)
 def test_no_window_is_longer_than_its_limit(tokenizer: Tokenizer, source: Source, limit: int) -> None:
@@ -43,7 +43,7 @@ def test_no_window_is_longer_than_its_limit(tokenizer: Tokenizer, source: Source
         assert window.tokens <= limit or single, "only one character, which cannot be cut, may be longer"
 
 
-@relaxed
+@examples(60)
 @given(source=sources(), limit=limits)
 @example(source=source_of("/etc/motd", "/usr 42", "\u00e9" * 9), limit=120)
 def test_every_quotable_token_knows_its_characters(tokenizer: Tokenizer, source: Source, limit: int) -> None:
@@ -65,7 +65,7 @@ def meet(token: bytes, place: bytes) -> bool:
     return token in place or place in token or any(token.startswith(place[n:]) for n in range(1, len(place)))
 
 
-@relaxed
+@examples(60)
 @given(source=sources(), limit=limits, before=limits)
 def test_windows_are_the_same_whatever_was_cut_before(
     tokenizer: Tokenizer, tekken: Tokenizer, source: Source, limit: int, before: int
@@ -79,14 +79,14 @@ def test_windows_are_the_same_whatever_was_cut_before(
     assert cut(source) == fresh
 
 
-@relaxed
+@examples(60)
 @given(source=sources(), limit=limits)
 def test_text_never_yields_a_special_id(tokenizer: Tokenizer, source: Source, limit: int) -> None:
     for window in windows_of(source, tokenizer, limit):
         assert all(tokenizer.token_bytes(token) for token in window.segments[0].ids)
 
 
-@relaxed
+@examples(60)
 @given(first=sources("a"), second=sources("b"), third=sources("c"), limit=st.integers(60, 600))
 def test_what_is_packed_behind_a_document_never_moves_it(
     tokenizer: Tokenizer, first: Source, second: Source, third: Source, limit: int
@@ -99,7 +99,7 @@ def test_what_is_packed_behind_a_document_never_moves_it(
     assert all(window.tokens <= limit for window in longer)
 
 
-@relaxed
+@examples(60)
 @given(source=sources(), limit=limits)
 def test_a_page_has_the_same_ids_beside_any_other(tokenizer: Tokenizer, source: Source, limit: int) -> None:
     apart = [segment.ids for window in windows_of(source, tokenizer, limit) for segment in window.segments]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.answering.events import Answer, AnswerEvent, Citation, Claim, Coverage, Text, Warn
@@ -50,7 +50,6 @@ def test_marks_stand_directly_behind_their_sentences() -> None:
     assert (answer.finish, answer.timing.tokens_per_s) == ("stop", 10.0)
 
 
-@settings(deadline=None)
 @given(pieces=st.lists(page_texts | st.sampled_from(["The tenant pays the fee. ", "Dogs are allowed.\n"]), max_size=6))
 def test_events_add_up_to_the_answer(pieces: list[str]) -> None:
     answer, events = written(*pieces)

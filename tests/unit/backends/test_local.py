@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.backends.base import Piece
@@ -24,9 +24,8 @@ from nemo_docs.model.tokenizers.base import Tokenizer
 from nemo_docs.model.tokenizers.tekken import TekkenTokenizer, bundled_nemo
 from nemo_docs.model.transformer import Transformer
 from nemo_docs.settings import Settings
+from tests.properties import examples
 from tests.tiny import CPU
-
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     return ModelFiles(request.getfixturevalue("default_model")).tokenizer
 
 
-@relaxed
+@examples(60)
 @given(text=st.text(st.characters(codec="utf-8")))
 def test_text_comes_back_in_whole_characters(tokenizer: Tokenizer, text: str) -> None:
     detokeniser = Detokeniser(tokenizer)

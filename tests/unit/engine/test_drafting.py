@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nemo_docs.engine.drafting import LENGTHS, WIDTH, NGramIndex, Record
@@ -33,6 +33,7 @@ from nemo_docs.engine.protocol import (
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import Turn, render
 from nemo_docs.model.transformer import Transformer
+from tests.properties import examples
 from tests.tiny import TINY, tiny_model
 
 REFRAIN = (11, 12, 13, 14, 15, 16, 17, 18)
@@ -124,7 +125,7 @@ samplings = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(programs(), samplings, st.integers(0, MODELS - 1))
 @example((Free(60, ()), Force((1, 2)), Free(20, ())), Sampling(), 2)
 def test_any_program_writes_the_same_with_and_without(steps: tuple[Step, ...], sampling: Sampling, seed: int) -> None:
@@ -136,7 +137,7 @@ def test_any_program_writes_the_same_with_and_without(steps: tuple[Step, ...], s
     assert finished(drafted).tokens_accepted <= finished(drafted).tokens_drafted
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(programs(), st.integers(0, 60), st.integers(0, MODELS - 1))
 def test_cancel_between_tokens_ends_at_the_same_token(steps: tuple[Step, ...], after: int, seed: int) -> None:
     def until(drafting: bool) -> list[EngineEvent]:
@@ -153,7 +154,7 @@ def test_cancel_between_tokens_ends_at_the_same_token(steps: tuple[Step, ...], a
     assert tokens_of(drafted) == tokens_of(run(steps, seed=seed))[: after or None]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(programs(), st.integers(0, 400))
 def test_cancel_anywhere_leaves_only_the_prompt(steps: tuple[Step, ...], after: int) -> None:
     """A cancel in the midst of a pass leaves neither drafted nor written tokens: the next answer is as from nothing."""

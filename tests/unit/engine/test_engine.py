@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.engine.engine import Engine
@@ -29,6 +29,7 @@ from nemo_docs.engine.protocol import (
 )
 from nemo_docs.errors import ContextExceeded
 from nemo_docs.kv.cache import KVCache
+from tests.properties import examples
 from tests.tiny import TINY, tiny_model
 
 PREAMBLE = tuple(range(1, 8))
@@ -165,7 +166,7 @@ def test_consumer_that_walks_away_leaves_a_sound_engine():
     assert tokens_of(events) == tokens_of(ask(engine()))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(data=st.data())
 def test_copy_is_verbatim_and_from_where_it_says(data):
     source = tuple(data.draw(st.lists(st.integers(3, 9), min_size=2, max_size=60)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -30,6 +30,7 @@ from nemo_docs.engine.protocol import (
 from nemo_docs.errors import ContextExceeded, EngineError
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.kv.joined import JoinedCache
+from tests.properties import examples
 from tests.tiny import TINY, tiny_model
 
 Ids = tuple[int, ...]
@@ -83,7 +84,7 @@ some_ids = st.lists(st.integers(0, TINY.vocab_size - 1), max_size=20).map(tuple)
 prompts = st.lists(st.integers(0, TINY.vocab_size - 1), min_size=1, max_size=6).map(tuple)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     preamble=some_ids,
     windows=st.lists(some_ids, min_size=1, max_size=5),

@@ -137,12 +137,14 @@ def test_paused_and_dropped_files_stop_and_keep_their_pages(
     files = [tmp_path / "one.txt", tmp_path / "two.txt"]
     for file in files:
         file.write_text("\f".join(f"{file.name}, page {page}." for page in range(8_000)))
-    queue, seen = AddingQueue(library_path), list[IngestEvent]()
+    queue, seen, begun = AddingQueue(library_path), list[IngestEvent](), set[str]()
     for event in ingest.add(library, files, workers=2):
-        if isinstance(event, PageDone) and not any(isinstance(each, PageDone) for each in seen):
-            assert {item.state for item in queue.items()} == {FileState.RUNNING}
-            queue.pause([str(files[0])])
-            queue.remove([str(files[1])])
+        if isinstance(event, PageDone) and event.path not in begun:
+            begun.add(event.path)
+            if len(begun) == 2:
+                assert {item.state for item in queue.items()} == {FileState.RUNNING}
+                queue.pause([str(files[0])])
+                queue.remove([str(files[1])])
         seen.append(event)
     stopped = {event.path for event in seen if isinstance(event, FileStopped)}
     assert stopped == {*map(str, files)}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nemo_docs.library.analysis import index_terms, terms, tokens
@@ -20,6 +20,7 @@ from nemo_docs.library.analysis import index_terms, terms, tokens
         ("ar", "العَقْدُ", "العقد"),
         ("ar", "إنهاء", "انهاء"),
         ("ar", "مدرســة", "مدرسه"),
+        ("ar", "كتاب\ufe70ا", "كتابا"),
         ("hi", "क़लम", "कलम"),
         ("hi", "हँसना", "हंसना"),
         ("zh", "违约责任", "责任"),
@@ -49,6 +50,9 @@ def test_terms_of_mixed_text_follow_each_script() -> None:
 
 
 @given(st.text(), st.sampled_from([None, "en", "de", "ar", "hi", "zh", "xx"]))
+@example("\ufe70", None)
+@example("\ufdfa", "ar")
+@example("\u037a", None)
 def test_tokens_lie_in_the_text_and_have_no_syntax(text: str, language: str | None) -> None:
     for token in tokens(text, language, indexing=True):
         assert 0 <= token.start < token.end <= len(text)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.library.conversations import Conversations
@@ -23,6 +23,7 @@ from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import TurnId, TurnState
 from nemo_docs.library.store import Library
 from nemo_docs.plain import printable
+from tests.properties import examples
 from tests.unit.library.test_store import put
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -200,7 +201,7 @@ def test_a_forgotten_conversation_leaves_no_byte(conversations: Conversations, l
 anything = st.text(st.characters(exclude_categories=()), max_size=200)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(anything, anything)
 def test_any_text_is_kept(question: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -4,12 +4,13 @@ import io
 
 import docx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.errors import Unreadable
 from nemo_docs.library.clean import clean
 from nemo_docs.library.readers.docx import DocxReader
+from tests.properties import examples
 from tests.unit.library.documents import paragraph, run, table, word
 
 LEVELS = "".join(
@@ -193,7 +194,7 @@ BLOCKS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(BLOCKS, min_size=1, max_size=12))
 def test_every_visible_word_is_there_in_order(blocks: list[str]) -> None:
     import re

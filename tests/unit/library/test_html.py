@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.errors import Unreadable
@@ -9,6 +9,7 @@ from nemo_docs.library.clean import clean
 from nemo_docs.library.readers.html import HtmlReader
 from nemo_docs.library.samples import samples_folder
 from nemo_docs.settings import LANGUAGES
+from tests.properties import examples
 
 
 def shown(html: str | bytes) -> str:
@@ -183,7 +184,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(TREES)
 def test_every_visible_word_is_there_in_order(html: str) -> None:
     from html.parser import HTMLParser

@@ -27,7 +27,7 @@ def connection(library_path: Path, tmp_path: Path) -> Iterator[sqlite3.Connectio
     for name, n in (("one.txt", 2), ("two.txt", 12)):
         (tmp_path / name).write_text(TEXT.format(n=n))
     with Library(library_path) as library:
-        list(add(library, [tmp_path / "one.txt", tmp_path / "two.txt"]))
+        list(add(library, [tmp_path / "one.txt", tmp_path / "two.txt"], workers=1))
     with closing(connect_to_write(library_path)) as opened:
         yield opened
 
@@ -96,7 +96,7 @@ def test_vectors_go_with_their_passages_to_the_last_byte(
         if act == "change":
             for name in ("one.txt", "two.txt"):
                 (tmp_path / name).write_text(f"Nothing of {name} is left.")
-            list(add(library, [tmp_path / "one.txt", tmp_path / "two.txt"]))
+            list(add(library, [tmp_path / "one.txt", tmp_path / "two.txt"], workers=1))
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         else:
             library.remove("a")

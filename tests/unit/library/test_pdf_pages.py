@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.library.clean import clean
@@ -236,7 +236,6 @@ def test_a_page_of_one_column_and_a_list_stay_as_they_are(make_pdf: MakePdf) -> 
     assert raw.flags == ()
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 500), st.integers(0, 60), st.integers(1, 30)).map(
@@ -259,7 +258,6 @@ def test_an_order_is_always_all_of_the_text_once(words: list[tuple[int, int, str
     ]
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab -\n­ﬁ", max_size=60), st.lists(st.integers(0, 60), max_size=5), st.randoms())
 def test_a_mended_order_maps_every_character_back(raw: str, cuts: list[int], chance: object) -> None:
     places = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})

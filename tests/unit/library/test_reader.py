@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.errors import NothingFound, UsageError
@@ -112,7 +112,6 @@ def test_search_takes_a_query_as_words_never_as_syntax(samples: Path, query: str
         assert isinstance(reader.search(query), list)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text())
 def test_search_survives_any_query(samples: Path, query: str) -> None:
     with LibraryReader(samples) as reader:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nemo_docs.errors import NothingFound
 from nemo_docs.library.reading_queue import QueueState, ReadingQueue
 from nemo_docs.library.store import Library
+from tests.properties import examples
 from tests.unit.library.test_store import put
 
 
@@ -144,6 +145,7 @@ def test_the_second_schema_gets_a_queue_when_it_is_first_written_to(library_path
     assert order(queue) == "a"
 
 
+@examples(40)
 @given(
     acts=st.lists(
         st.tuples(st.sampled_from(["add", "first", "remove"]), st.lists(st.sampled_from("abcd"), max_size=4)),

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.library import indexing
@@ -20,6 +20,7 @@ from nemo_docs.library.search.ranking import ranked
 from nemo_docs.library.search.scope import everywhere, of_documents
 from nemo_docs.library.store import Library
 from nemo_docs.library.versions import NewPage, Version
+from tests.properties import examples
 
 WORDS = ("lease", "tenant", "garden", "window", "harbour", "copper", "violin", "the", "of", "and")
 
@@ -144,7 +145,7 @@ def test_terms_counted_beforehand_go_with_the_document_that_held_them(
         assert connection.execute(counted, ("hous",)).fetchall() == [(6,)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@examples(30)
 @given(st.data())
 def test_exact_search_finds_every_stretch_of_a_page(filled: LibraryReader, data: st.DataObject) -> None:
     text = filled.page_text("c", 2).text

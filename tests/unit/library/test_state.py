@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.library.conversations import Conversations
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.store import Library
+from tests.properties import examples
 from tests.unit.library.test_store import put
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,7 +75,7 @@ def test_a_library_that_is_made_taken_away_and_put_back_is_seen(library_path: Pa
         assert before != after
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.booleans(), max_size=20))
 def test_as_many_changes_as_are_seen(tmp_path_factory: pytest.TempPathFactory, writes: list[bool]) -> None:
     path = tmp_path_factory.mktemp("state") / "library.db"

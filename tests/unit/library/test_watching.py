@@ -34,10 +34,10 @@ def test_what_is_there_comes_first_then_what_comes_to_rest_then_what_goes(
 
     def write() -> None:
         with file.open("w") as stream:
-            for _ in range(8):
+            for _ in range(4):
                 stream.write("more " * 100)
                 stream.flush()
-                growing.wait(0.3)
+                growing.wait(0.2)
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -52,7 +52,7 @@ def test_what_is_there_comes_first_then_what_comes_to_rest_then_what_goes(
         seen += paths
     writer.join()
     assert sorted(seen) == [str(file), str(folder / "moved" / "deep" / "c.txt")]
-    assert sizes == [8 * 500], "half a file was told of"
+    assert sizes == [4 * 500], "half a file was told of"
     file.unlink()
     assert next(told) == [str(file)]
     stop.set()

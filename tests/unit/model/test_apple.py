@@ -13,7 +13,7 @@ from typing import Any
 import gguf
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -39,6 +39,7 @@ from nemo_docs.model.linear.on_load import Int4Loader, Int8Loader
 from nemo_docs.model.operations import Operations, PlainOperations
 from nemo_docs.model.transformer import Transformer
 from nemo_docs.model.weights.gguf_grid import FORMS, grid_of
+from tests.properties import examples
 from tests.tiny import CPU, TINY, RandomWeights
 
 from .test_gguf_grid import random_rows
@@ -109,7 +110,7 @@ around_buckets = st.one_of(
 @given(st.lists(around_buckets, min_size=1, max_size=4), st.integers(1, 20), st.booleans(), st.integers(0, 999))
 @example([BUCKET_TOKENS], 1, False, 0)
 @example([2 * LONGEST_TOKENS + 5, 0, 3], 2, False, 0)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_attention_equals_the_plain_one(befores: list[int], tokens: int, masked: bool, seed: int) -> None:
     sizes = [*befores[:-1], befores[-1] + tokens]
     past = pieces(sizes, [0.3 * n - 0.5 for n in range(len(sizes))], seed)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.kv.cache import KVCache, Past
@@ -76,7 +76,6 @@ def test_a_product_is_that_of_the_dense_weights(form, tokens):
 @given(
     st.sampled_from(FORMS), st.integers(1, 100), st.integers(1, 3), st.lists(st.integers(0, 99), min_size=1, max_size=5)
 )
-@settings(deadline=None)
 def test_packing_loses_nothing(form, rows, width, wanted):
     grid = random_grid(form, rows, 256 * width)
     packed = pack(grid)

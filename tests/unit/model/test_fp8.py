@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.model.linear.fp8 import FEW_TOKENS, LARGEST, Fp8, Fp8Rows, quantise_activations, quantise_weights
+from tests.properties import examples
 
 ROUNDING = 2.0**-4
 """Half the distance of two neighbours in e4m3, relative to the lower one."""
@@ -17,7 +18,7 @@ def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     seed=st.integers(0, 10_000),
     rows=st.integers(1, 9),

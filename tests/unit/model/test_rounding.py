@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.model.linear.balance import Balanced, column_sizes
 from nemo_docs.model.linear.base import Dense
 from nemo_docs.model.linear.grouped import Grid
 from nemo_docs.model.linear.rounding import GROUP, round_int4, round_int8
+from tests.properties import examples
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -41,7 +42,7 @@ matrices = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(matrices)
 def test_eight_bits_are_never_off_by_more_than_half_a_step(weight: torch.Tensor) -> None:
     grid = round_int8(weight)
@@ -49,7 +50,7 @@ def test_eight_bits_are_never_off_by_more_than_half_a_step(weight: torch.Tensor)
     assert ((grid.dense(torch.float32) - weight).abs() <= 0.5001 * steps).all()
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(matrices)
 def test_four_bits_are_off_by_more_than_half_a_step_only_beyond_the_ends(weight: torch.Tensor) -> None:
     grid = round_int4(weight)
@@ -62,7 +63,7 @@ def test_four_bits_are_off_by_more_than_half_a_step_only_beyond_the_ends(weight:
     assert (off <= 0.5001 * step + rounding)[within].all()
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(matrices)
 def test_the_search_is_never_worse_than_the_extremes(weight: torch.Tensor) -> None:
     ours = (round_int4(weight).dense(torch.float32) - weight).view(-1, GROUP).square().sum(-1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.errors import WeightsCorrupt
@@ -18,6 +18,7 @@ from nemo_docs.model.tokenizers.bytelevel import ByteLevelTokenizer
 from nemo_docs.model.tokenizers.from_gguf import gguf_tokenizer
 from nemo_docs.model.tokenizers.tekken import TekkenTokenizer
 from nemo_docs.model.weights.gguf import GgufWeights
+from tests.properties import examples
 
 from .layouts import Tensors, write_gguf
 
@@ -47,7 +48,6 @@ TEXTS = st.lists(
     max_size=12,
 ).map("".join)
 # fixtures here are read only, so sharing them between examples is safe
-EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def check_laws(tokenizer: Tokenizer, text: str, first_text_id: int) -> None:
@@ -61,21 +61,21 @@ def check_laws(tokenizer: Tokenizer, text: str, first_text_id: int) -> None:
 
 
 @given(text=TEXTS)
-@EXAMPLES
+@examples(150)
 def test_tekken_keeps_every_text(tekken: TekkenTokenizer, text: str) -> None:
     check_laws(tekken, text, 1000)
     assert tekken.as_read(text) == text
 
 
 @given(text=TEXTS)
-@EXAMPLES
+@examples(150)
 def test_byte_level_keeps_every_text_that_it_can_spell(small_tokenizer: ByteLevelTokenizer, text: str) -> None:
     check_laws(small_tokenizer, text, 2)
     assert small_tokenizer.as_read(text) == text.replace("\x04", "�")
 
 
 @given(text=TEXTS)
-@EXAMPLES
+@examples(150)
 def test_smollm2_keeps_every_text_that_it_can_spell(smollm2: ModelFiles, text: str) -> None:
     check_laws(smollm2.tokenizer, text, 17)
     lost = {c for c in text if smollm2.tokenizer.as_read(c) != c}

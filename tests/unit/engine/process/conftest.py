@@ -19,7 +19,7 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def spec(tiny_folder: Path) -> ModelSpec:
-    return ModelSpec(str(tiny_folder), window_tokens=4_096, device="cpu", precision="fp32", threads=1)
+    return ModelSpec(str(tiny_folder), window_tokens=32_768, device="cpu", precision="fp32", threads=1)
 
 
 @pytest.fixture
