@@ -3,6 +3,9 @@ from __future__ import annotations
 import pytest
 
 from nemo_docs.tui.widgets import fit_meter, job_list
+from tests.tui import rest
+
+rest.install()
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from nemo_docs import settings
 from nemo_docs.engine.process.link import Link
 from nemo_docs.engine.process.wire import Status
+from nemo_docs.errors import EngineStopped
 from nemo_docs.library.conversations import Conversations
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.records import Document, Turn
@@ -28,9 +30,15 @@ def comes_true(condition: Callable[[], object]) -> None:
         AssertionError: It did not within a generous limit.
     """
     end = time.monotonic() + LIMIT_S
-    while not condition():
+    while not _holds(condition):
         assert time.monotonic() < end, "this never came true"
         time.sleep(0.02)
+
+
+def _holds(condition: Callable[[], object]) -> bool:
+    with suppress(EngineStopped):  # it ended while it was asked, or was too busy to say
+        return bool(condition())
+    return False
 
 
 def paste(text: str) -> bytes:

@@ -24,7 +24,7 @@ def shelve(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
     library = settings.load().paths.library
     library.parent.mkdir(parents=True, exist_ok=True)
     with Library(library) as opened:
-        for _ in ingest.add(opened, paths):
+        for _ in ingest.add(opened, paths, workers=1):
             pass
     with LibraryReader(library) as reader:
         return {Path(document.path).name: document.handle for document in reader.documents()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +18,14 @@ from nemo_docs.library import ingest
 from nemo_docs.library.store import Library
 from nemo_docs.settings import load
 from nemo_docs.tui.app import NemoDocsApp
+from tests.tui.rest import JITTER, at_rest
 
 LIMIT_S = 60.0
+_LOOK_S = 0.005
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], object]) -> None:
-    """Let the app run until a condition holds.
+    """Let the app run until a condition holds, and all that follows from it on the event loop is done.
 
     Raises:
         AssertionError: It did not within a generous limit.
@@ -30,7 +33,9 @@ async def until(pilot: Pilot[Any], condition: Callable[[], object]) -> None:
     end = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < end, "this never came true"
-        await pilot.pause(0.01)
+        await asyncio.sleep(_LOOK_S)
+    if not JITTER:
+        await at_rest(pilot.app)
 
 
 def is_at_hand(pilot: Pilot[Any], target: str | type[Widget] | Widget) -> bool:
@@ -60,7 +65,7 @@ def add_document(home: Path, name: str, text: str) -> Path:
     file = home.parent / name
     file.write_text(text, encoding="utf-8")
     with Library(home / "library.db") as library:
-        for _ in ingest.add(library, [str(file)]):
+        for _ in ingest.add(library, [str(file)], workers=1):
             pass
     return file
 

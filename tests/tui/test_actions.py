@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.command import CommandPalette
+from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
@@ -832,7 +832,8 @@ async def test_the_palette_carries_out_what_belongs_to_another_pane(tmp_path: Pa
         await stage.press("palette")
         await stage.until_screen(CommandPalette)
         await stage.pilot.press(*"next quote")
-        await stage.pilot.pause(0.1)
+        offered = stage.app.screen.query_one(CommandList)
+        await stage.until(lambda: [str(each.prompt)[:10] for each in offered.options][:1] == ["Next quote"])
         await stage.pilot.press("enter")
         await stage.until(lambda: stage.said("source-where") == "page 1 of 3 · quote [1]")
 

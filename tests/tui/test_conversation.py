@@ -16,9 +16,11 @@ from nemo_docs.library.records import TurnState as KeptState
 from nemo_docs.tui.app import NemoDocsApp
 from nemo_docs.tui.messages import CitationShown, CopyWanted
 from nemo_docs.tui.widgets.conversation import Conversation
+from nemo_docs.tui.widgets.library_pane import LibraryPane
 from nemo_docs.tui.widgets.prompt import Prompt
 from nemo_docs.tui.widgets.quote_block import QuoteBlock
 from nemo_docs.tui.widgets.turn import Question, Turn, TurnState
+from tests.tui.rest import at_rest
 from tests.tui.support import Messages, add_document, app_on, click, until
 
 pytestmark = pytest.mark.asyncio
@@ -75,7 +77,10 @@ def kept(text: str, *quotes: str, title: str = "lease.txt", question: str = "Why
 async def restored(
     pilot: Pilot[None], text: str, *quotes: str, question: str = "Why?", title: str = "lease.txt"
 ) -> Turn:
+    """A conversation that was kept, shown once the library is: an answer whose document is not there would go."""
     conversation = conversation_of(pilot.app)
+    await until(pilot, lambda: pilot.app.main.query_one(LibraryPane).is_loaded)
+    await at_rest(pilot.app)
     answer = kept(text, *quotes, title=title, question=question)
     await conversation.restore([Kept(TurnId(1, 1), 1, "", question, (), KeptState.ANSWERED, answer, ("a",), ())])
     await pilot.pause()
@@ -289,6 +294,4 @@ async def test_a_table_that_grows_while_it_is_streamed_is_shown(tiny_folder: Pat
         turn = await restored(pilot, "Now:\n\n")
         for piece in "| a | b |\n|---|---|\n| [red] | 2 |\n| 3 | [/x] |\n\nthe end [1]":
             await turn._write(piece)
-        await pilot.pause()
-        for word in ("[red]", "[/x]", "the end"):
-            assert word in seen(turn)
+        await until(pilot, lambda: all(word in seen(turn) for word in ("[red]", "[/x]", "the end")))

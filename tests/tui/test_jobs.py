@@ -33,10 +33,13 @@ async def test_a_file_is_added_told_and_goes_away(tmp_path: Path, monkeypatch: p
         assert not jobs.display
         jobs.add([str(tmp_path / "notes.txt")])
         (row,) = jobs.rows
-        await until(pilot, lambda: row.stage is Stage.DONE)
-        assert jobs.display
-        assert said(row, "title") == "✓ notes.txt"
-        assert said(row) == "4 pages, 1 without text"
+
+        def is_told() -> bool:  # all at once: it goes away by itself
+            told = said(row, "title"), said(row)
+            return jobs.display and told == ("✓ notes.txt", "4 pages, 1 without text")
+
+        await until(pilot, is_told)
+        assert row.stage is Stage.DONE
         assert titles(jobs) == {"notes.txt"}
         await until(pilot, lambda: not jobs.rows and not jobs.display)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.events import Key, Paste
+from textual.message import Message
 from textual.pilot import Pilot
 
 from nemo_docs.tui.app import NemoDocsApp
+from nemo_docs.tui.jobs.job import Job, JobEnded
 from nemo_docs.tui.messages import PathsDropped, QuestionAsked
 from nemo_docs.tui.widgets.prompt import LONGEST_QUESTION, Prompt
 from tests.tui.support import Messages, app_on, until
@@ -110,6 +114,41 @@ async def test_a_paste_shows_what_would_act_on_the_terminal(tiny_folder: Path) -
         assert prompt_of(pilot.app).text == "[red]x[/]\\x1b[2J\\u202etxt"
 
 
+async def test_a_paste_that_is_known_before_the_one_before_is_over_waits_for_it(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken with that one, and its own end, which came later, ended the app."""
+    is_known, is_over, posted = threading.Event(), threading.Event(), Job._post
+
+    def post(job: Job[Any], message: Message) -> None:
+        if looking is None or job not in looking:
+            posted(job, message)
+        elif [*looking].index(job) == 0:
+            assert is_known.wait(60)
+            posted(job, message)
+            if isinstance(message, JobEnded):
+                is_over.set()
+        else:
+            if isinstance(message, JobEnded):
+                assert is_over.wait(60)
+            posted(job, message)
+            is_known.set()
+
+    monkeypatch.setattr(Job, "_post", post)
+    looking: dict[Any, Any] | None = None
+    async with app_on(tiny_folder).run_test() as pilot:
+        prompt = prompt_of(pilot.app)
+        looking = prompt._looking
+        pilot.app.post_message(Paste("one "))
+        pilot.app.post_message(Paste("two"))
+        await until(pilot, lambda: prompt.text == "one two" and not looking)
+        await until(
+            pilot, lambda: not any(thread.name == "job looking for dropped files" for thread in threading.enumerate())
+        )
+        await pilot.press("!")
+        assert prompt.text == "one two!"
+
+
 async def test_enter_right_behind_a_paste_waits_for_it(tiny_folder: Path) -> None:
     asked = Messages(QuestionAsked)
     async with app_on(tiny_folder).run_test(message_hook=asked) as pilot:
@@ -154,7 +193,11 @@ async def test_text_pasted_outside_the_prompt_goes_into_it(tiny_folder: Path, pa
         assert prompt_of(app).text == "words"
 
 
-@pytest.mark.parametrize("text", ["x" * (LONGEST_QUESTION + 1), "line\n" * 1_000_000, "/" + "a/" * 5_000_000])
+@pytest.mark.parametrize(
+    "text",
+    ["x" * (LONGEST_QUESTION + 1), "line\n" * 1_000_000, "/" + "a/" * 5_000_000],
+    ids=["question", "lines", "path"],  # else the text itself is the name
+)
 async def test_a_paste_that_is_too_long_is_told_and_not_inserted(tiny_folder: Path, text: str) -> None:
     async with app_on(tiny_folder).run_test() as pilot:
         await pilot.press(*"kept")

@@ -62,11 +62,14 @@ async def test_documents_are_read_and_told_and_go_away(handles: list[str]) -> No
     async with alone(JobList) as (pilot, jobs, posted):
         assert not jobs.display
         jobs.read([notes])
-        await until(pilot, lambda: is_at(jobs, "notes.txt", Stage.DONE))
-        assert said(jobs.rows[0], "title") == "✓ Reading notes.txt"
-        assert "tokens are read: questions about them start at once" in said(jobs.rows[0])
-        await until(pilot, lambda: not jobs.rows)
-        assert not jobs.display
+
+        def is_told() -> bool:  # all at once: it goes away by itself
+            row = row_of(jobs, "notes.txt")
+            done = "tokens are read: questions about them start at once"
+            return row is not None and said(row, "title") == "✓ Reading notes.txt" and done in said(row)
+
+        await until(pilot, is_told)
+        await until(pilot, lambda: not jobs.rows and not jobs.display)
         assert queued() == []
         shares = [each.shares for each in posted if isinstance(each, SharesCounted)]
         ((share,),) = shares

@@ -20,6 +20,7 @@ from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.redoing import Redoing
 from nemo_docs.tui.screens.line import LineScreen
 from nemo_docs.tui.screens.redo import AUTOMATIC, WAYS, RedoScreen
+from nemo_docs.tui.widgets import job_list
 from nemo_docs.tui.widgets.job_list import JobList
 from nemo_docs.tui.widgets.job_row import JobRow, Stage
 from tests.tui.support import until
@@ -82,7 +83,8 @@ def test_what_came_of_pages_is_told_with_time_left() -> None:
 
 
 @pytest.mark.asyncio
-async def test_pages_are_read_again_and_the_ledger_shows_it(tmp_path: Path) -> None:
+async def test_pages_are_read_again_and_the_ledger_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_list, "FADE_S", 600.0)  # its row stays, however long the ledger takes
     add(tmp_path / "lease.pdf")
     app = NemoDocsApp(load())
     async with app.run_test(size=(120, 30)) as pilot:

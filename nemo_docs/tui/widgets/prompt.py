@@ -147,7 +147,10 @@ class Prompt(TextArea):
     def on_job_ended(self, message: JobEnded) -> None:
         """Take what was looked at, in the order in which it came; what was to be sent meanwhile can go."""
         message.stop()
-        looking = self._looking[message.job]
+        if (
+            looking := self._looking.get(message.job)
+        ) is None:  # it was taken with one before, as soon as both were known
+            return
         looking.paths = looking.paths or []  # none where the looking failed: the text is not lost for that
         for job, each in [*self._looking.items()]:
             if each.paths is None:
@@ -188,6 +191,9 @@ class Prompt(TextArea):
         end = self.replace(shown, *selection, maintain_selection_offset=has_moved).end_location
         if not has_moved:
             self.move_cursor(end)
+        for waiting in self._looking.values():
+            if waiting.selection == selection:  # pasted at the same place, and so behind this
+                waiting.selection = Selection.cursor(end)
 
     def _show(self, text: str) -> None:
         self.text = printable(text, lines=True)  # a question may come from a shell, or from a library edited by hand
