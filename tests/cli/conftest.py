@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from nemo_docs.cli import run
-from nemo_docs.commands import checkup
+from nemo_docs.commands import machine_check
 
 
 class Result(NamedTuple):
@@ -35,10 +35,10 @@ HomeWith = Callable[[Mapping[str, str]], Path]
 @pytest.fixture(scope="session", autouse=True)
 def torch_is_asked_once() -> Iterator[None]:
     """What torch says to `doctor`, in a process of its own that takes seconds, changes with its surroundings alone."""
-    ask = checkup._torch
+    ask = machine_check.torch
     answers = cache(lambda wanted, *surroundings: ask(wanted))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkup, "_torch", lambda wanted: answers(wanted, os.getcwd(), os.environ.get("PYTHONPATH")))
+        patch.setattr(machine_check, "torch", lambda wanted: answers(wanted, os.getcwd(), os.environ.get("PYTHONPATH")))
         yield
 
 

@@ -115,7 +115,7 @@ async def test_what_nobody_can_read_is_told_until_it_is_dismissed(
     folder = tmp_path / "papers"
     folder.mkdir()
     (folder / "a.txt").write_text("The file says something.")
-    (folder / "b.xlsx").write_bytes(b"PK")
+    (folder / "b.mp3").write_bytes(b"ID3")
     async with alone(JobList) as (pilot, jobs, _):
         jobs.add([str(folder)])
         await until(pilot, lambda: said(jobs.rows[0]) == "1 added, 1 of no readable kind")

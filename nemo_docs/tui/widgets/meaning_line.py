@@ -47,6 +47,8 @@ class MeaningLine(Static, can_focus=True):
         self._job: Job[object] | None = None
         self._rest: Timer | None = None
         self._is_paused = False
+        self._is_wanted_again = False
+        """Whether it was gone on with before the job that was paused had ended."""
         self._said = ""
 
     def on_mount(self) -> None:
@@ -85,8 +87,9 @@ class MeaningLine(Static, can_focus=True):
         self._is_paused = not self._is_paused
         if self._is_paused and self._job:
             self._job.cancel()
-        elif not self._job:
+        elif not self._is_paused:
             self._begin()
+        self._is_wanted_again = self._job is not None and self._job.is_cancelled and not self._is_paused
         self._show(self._said)
 
     def on_job_event(self, message: JobEvent) -> None:
@@ -107,9 +110,12 @@ class MeaningLine(Static, can_focus=True):
         if isinstance(message.error, NemoDocsError):
             self._is_paused = True
             self._show(message.error.message)
+        elif self._is_wanted_again:
+            self._begin()
 
     def _begin(self) -> None:
         if self._job is None:
+            self._is_wanted_again = False
             self._job = Job[object](self, "indexing by meaning", self.desk.index_by_meaning).start()
 
     def _show(self, said: str) -> None:
