@@ -16,7 +16,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-KINDS = "PDF, Word (DOCX), EPUB, HTML, Markdown, text; where Tesseract is installed scans and pictures, too"
+KINDS = (
+    "PDF, Word, OpenDocument, RTF, slides, workbooks, EPUB, HTML, Markdown, text; where Tesseract is installed scans and "
+    "pictures, too"
+)
 """What can be added, for people."""
 
 LONGEST_DROP = 262_144
