@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nemo_docs.errors import Encrypted, NoTextLayer, NothingFound, ReaderError, Unreadable
+from nemo_docs.library import adding as adding_files
 from nemo_docs.library.events import FileDone, FileFailed, FileSkipped, FileStarted, IngestEvent, PageDone, Totals
 from nemo_docs.library.extraction import Limits
 from nemo_docs.library.ingest import add
@@ -197,8 +198,9 @@ def test_an_interrupted_file_is_resumed_behind_its_last_page(
 
 
 def test_a_page_behind_an_interruption_has_the_language_of_the_one_before(
-    library: Library, library_path: Path, tmp_path: Path
+    library: Library, library_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(adding_files, "COMMIT_S", 0.0)  # else all pages come before the first is told
     file = tmp_path / "long.txt"
     first = "This page of the lease says when the rent is due, and to whom it is paid."
     file.write_text("\f".join([first, *["No. 7"] * 1_500]))
