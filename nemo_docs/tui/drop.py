@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 KINDS = (
-    "PDF, Word, OpenDocument, RTF, slides, workbooks, EPUB, HTML, Markdown, text; where Tesseract is installed scans and "
-    "pictures, too"
+    "PDF, Word, OpenDocument, RTF, slides, workbooks, EPUB, HTML, Markdown, text; "
+    "where Tesseract is installed scans and pictures, too"
 )
 """What can be added, for people."""
 
