@@ -18,9 +18,10 @@ import torch
 
 from nemo_docs.engine.host_tier import HostTier
 from nemo_docs.engine.prefix import Prefix
+from nemo_docs.engine.saving import header_of
 from nemo_docs.engine.staging import Staging
-from nemo_docs.kv.block_file import unpack
-from nemo_docs.kv.block_layout import CHECKSUM_BYTES, Damaged, RunningChecksum, inspect
+from nemo_docs.kv.block_file import expect, unpack
+from nemo_docs.kv.block_layout import CHECKSUM_BYTES, Damaged, Expected, RunningChecksum, inspect
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.kv.store import BlockStore
 
@@ -113,10 +114,22 @@ class Restorer:
         blocks = [*prefix.between(len(cache), tokens)]
         self._store.touch([prefix.keys[n] for n in range(blocks[-1] + 1)])
         return Restoring(
-            prefix, cache, [(n, self._threads.submit(self._bring, prefix, n, cache, free)) for n in blocks]
+            prefix,
+            cache,
+            [
+                (n, self._threads.submit(self._bring, prefix, n, self._expected(prefix, n, cache), cache, free))
+                for n in blocks
+            ],
         )
 
-    def _bring(self, prefix: Prefix, n: int, cache: KVCache, free: torch.cuda.Event | None) -> float | None:
+    def _expected(self, prefix: Prefix, n: int, cache: KVCache) -> Expected:
+        """A block as this engine would have saved it."""
+        rows, _ = cache.rows(prefix.blocks[n].start, prefix.blocks[n].end)
+        return expect(header_of(prefix, n, self._store.seed, rows))
+
+    def _bring(
+        self, prefix: Prefix, n: int, expected: Expected, cache: KVCache, free: torch.cuda.Event | None
+    ) -> float | None:
         """Put a block into a cache; returns when it was there, None if it is not to be had."""
         key, block = prefix.keys[n], prefix.blocks[n]
         with torch.inference_mode(), self._staging.lent(free) as buffer, self._host.found(key) as held:
@@ -127,7 +140,7 @@ class Restorer:
             else:  # was checked when it came there
                 data, digest = held, bytes(held[-CHECKSUM_BYTES:])
             ids = prefix.ids[block.start : block.end]
-            found = unpack(data, key=key, seed=self._store.seed, ids=ids, digest=digest)
+            found = unpack(data, key=key, seed=self._store.seed, ids=ids, digest=digest, expected=expected)
             if found is None or not cache.suits(block.start, *found[1:]):
                 self._store.discard(key)
                 return None

@@ -21,7 +21,7 @@ from nemo_docs.engine.host_tier import HostTier
 from nemo_docs.engine.plan import Chunk
 from nemo_docs.engine.prefix import Prefix
 from nemo_docs.engine.staging import Staging
-from nemo_docs.kv.block_file import describe, pack
+from nemo_docs.kv.block_file import Header, describe, pack
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.kv.form import Rows
 from nemo_docs.kv.store import BlockStore
@@ -34,6 +34,13 @@ NO_ROOM = (
     "What is read is not kept on the disk: it would take more than store_size allows, "
     "or leave less of the disk free than store_floor."
 )
+
+
+def header_of(prefix: Prefix, n: int, seed: bytes, rows: Rows) -> Header:
+    """What the file of a block says of itself. Shapes: rows [L, K, T, D], its keys or its values."""
+    parent = prefix.keys[n - 1] if n else seed.hex()
+    labels = [(text.label, text.tokens) for text in prefix.texts[n]]
+    return describe(seed, parent, prefix.keys[n], prefix.blocks[n], labels, rows)
 
 
 @dataclass(eq=False)
@@ -122,8 +129,7 @@ class Saver:
         block, key = prefix.blocks[n], prefix.keys[n]
         if saving.reason or self._store.size_of(key):
             return
-        labels = [(text.label, text.tokens) for text in prefix.texts[n]]
-        header = describe(seed, prefix.keys[n - 1] if n else seed.hex(), key, block, labels, rows[0])
+        header = header_of(prefix, n, seed, rows[0])
         try:
             with torch.inference_mode(), self._staging.lent(made) as buffer, self._host.room(key) as slot:
                 memory = buffer if slot is None else slot.memory
@@ -131,7 +137,7 @@ class Saver:
                 if not self._store.write(key, data):
                     saving.reason = NO_ROOM
                 elif slot is not None:
-                    slot.fill(len(data), {label for label, _ in labels})
+                    slot.fill(len(data), {text.label for text in prefix.texts[n]})
         except OSError as error:
             saving.reason = f"What is read is not kept on the disk: {error.strerror or error}."
         except Exception as error:  # a thread's own: nobody else would hear of it

@@ -16,6 +16,7 @@ from torch import Tensor
 from nemo_docs.kv.block_layout import (
     CHECKSUM_BYTES,
     Damaged,
+    Expected,
     Extent,
     Header,
     RunningChecksum,
@@ -29,7 +30,7 @@ from nemo_docs.kv.block_layout import (
 from nemo_docs.kv.chain import Block, id_bytes
 from nemo_docs.kv.form import Rows
 
-__all__ = ["Header", "RunningChecksum", "describe", "pack", "read_header", "unpack"]
+__all__ = ["Header", "RunningChecksum", "describe", "expect", "pack", "read_header", "unpack"]
 
 _DTYPES = {
     "F32": torch.float32,
@@ -69,6 +70,11 @@ def describe(seed: bytes, parent: str, key: str, block: Block, labels: Sequence[
     )
 
 
+def expect(header: Header) -> Expected:
+    """What `unpack` takes to know a block that is looked for at a glance."""
+    return Expected(header, encode(header))
+
+
 def pack(
     header: Header, ids: Sequence[int], k: Rows, v: Rows, buffer: bytearray | memoryview | None = None
 ) -> memoryview:
@@ -100,7 +106,13 @@ def pack(
 
 
 def unpack(
-    data: memoryview | NDArray[np.uint8], *, key: str, seed: bytes, ids: Sequence[int], digest: bytes | None = None
+    data: memoryview | NDArray[np.uint8],
+    *,
+    key: str,
+    seed: bytes,
+    ids: Sequence[int],
+    digest: bytes | None = None,
+    expected: Expected | None = None,
 ) -> tuple[Header, Rows, Rows] | None:
     """Keys and values of a block, if these bytes are that block beyond any doubt.
 
@@ -110,6 +122,7 @@ def unpack(
         seed: How its rows must have been computed.
         ids: The tokens that it must hold.
         digest: As `block_layout.inspect` takes it.
+        expected: The block wanted, if whoever asks knows its header, too; with other labels it may still be it.
 
     Returns:
         Its header, keys and values; None if a byte is not as it was written, or it is another block. Whoever puts the
@@ -119,7 +132,10 @@ def unpack(
     """
     whole = memoryview(data.data if isinstance(data, np.ndarray) else data).cast("B")
     try:
-        header = inspect(whole, digest)
+        if expected is not None and digest is not None and expected.is_in(whole, digest):
+            header = expected.header
+        else:
+            header = inspect(whole, digest)
     except Damaged:
         return None
     parts = extents(header)

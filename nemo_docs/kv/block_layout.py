@@ -72,6 +72,29 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """A block that is looked for, and how its file would begin.
+
+    To compare costs a tenth of what it costs to parse, which counts where many threads bring blocks at once: they all
+    wait for the one that holds Python's lock.
+    """
+
+    header: Header
+    """What it would say of itself."""
+    beginning: bytes
+    """`encode` of it."""
+
+    def is_in(self, data: memoryview, digest: bytes) -> bool:
+        """Whether a file is of this block: all but its tensors is as expected, and they have its checksum."""
+        beginning = self.beginning
+        return (
+            data[: len(beginning)] == beginning
+            and len(data) == len(beginning) + extents(self.header)["checksum"].end
+            and data[-CHECKSUM_BYTES:] == digest
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Extent:
     """Where a tensor lies."""
 

@@ -36,8 +36,9 @@ BUDGET_SHARE = 5
 """Unless asked otherwise a store takes one part in so many of the disk that is free or its own."""
 RESCAN_WRITES = 64
 """After so many writes the folder is measured anew: other processes write, too."""
-PIECE_BYTES = 1 << 20
-"""Read at once, so that a checksum finds it in the processor's cache: main memory is what is slow here."""
+PIECE_BYTES = 1 << 22
+"""Read at once, so that a checksum finds it in the processor's cache: main memory is what is slow here. Smaller pieces
+cost many threads more, who wait for Python's lock behind each."""
 SLACK = 64
 """When there is no room, one part in so many of the budget is freed at once, so that not every write has to search."""
 

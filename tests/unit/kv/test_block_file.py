@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from nemo_docs.kv.block_file import describe, pack, read_header, unpack
-from nemo_docs.kv.block_layout import file_bytes
+from nemo_docs.kv.block_file import describe, expect, pack, read_header, unpack
+from nemo_docs.kv.block_layout import checksum, file_bytes
 from nemo_docs.kv.cache import KVCache, KVLayout
 from nemo_docs.kv.chain import BLOCK_TOKENS, Block, chain
 from nemo_docs.kv.form import PLAIN, Form, Int8, Rows
@@ -134,3 +134,24 @@ def test_a_sound_block_that_is_not_the_one_wanted_is_a_miss(what):
     wanted[what] = {"key": second.key, "seed": bytes(32), "ids": second.ids}[what]
     assert unpack(first.data, **wanted) is None
     assert unpack(first.data, **{**wanted, "ids": first.ids[:-1]}) is None
+
+
+@pytest.mark.parametrize("texts", [(("a", 100),), (("b", 100),), (("a", 40), ("a longer label", 100))])
+def test_a_block_that_was_saved_for_another_text_of_the_same_tokens_is_the_one_wanted(texts):
+    (saved,) = blocks_of(range(100), [100], [(("a", 100),)])
+    (mine,) = blocks_of(range(100), [100], [texts])
+    digest = checksum(saved.data[:-16])
+    found = unpack(saved.data, key=mine.key, seed=SEED, ids=mine.ids, digest=digest, expected=expect(mine.header))
+    assert found is not None
+    assert found[0] == saved.header
+    assert same(found[1], saved.k)
+
+
+@pytest.mark.parametrize("what", ["key", "seed", "ids"])
+def test_what_is_expected_must_be_what_is_wanted(what):
+    first, second = blocks_of(range(100), [50, 100])
+    wanted = {"key": first.key, "seed": SEED, "ids": first.ids}
+    wanted[what] = {"key": second.key, "seed": bytes(32), "ids": second.ids}[what]
+    expected = {"digest": checksum(first.data[:-16]), "expected": expect(first.header)}
+    assert unpack(first.data, **wanted, **expected) is None
+    assert unpack(first.data, key=first.key, seed=SEED, ids=first.ids, **expected) is not None

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nemo_docs.kv.block_file import pack, unpack
+from nemo_docs.kv.block_file import RunningChecksum, expect, pack, unpack
 from nemo_docs.kv.block_layout import MAX_HEADER_BYTES, Header, checksum, encode, file_bytes, read_header
 from nemo_docs.kv.cache import KVCache, KVLayout
 from nemo_docs.kv.catalogue import entries, purge, verify
@@ -118,10 +118,15 @@ def store(tmp_path: Path) -> BlockStore:
 
 
 def restored(store: BlockStore, block: Stored = WANTED) -> bool:
-    """Whether a block comes back."""
+    """Whether a block comes back: looked at closely, and compared with what is expected."""
     memory = memoryview(bytearray(1 << 20))
-    n_bytes = store.read_into(block.key, memory)
-    return unpack(memory[:n_bytes], key=block.key, seed=store.seed, ids=block.ids) is not None
+    read = RunningChecksum(memory)
+    data = memory[: store.read_into(block.key, memory, read.seen)]
+    closely = unpack(data, key=block.key, seed=store.seed, ids=block.ids)
+    expected = expect(block.header)
+    compared = unpack(data, key=block.key, seed=store.seed, ids=block.ids, digest=read.digest(), expected=expected)
+    assert (closely is None) == (compared is None)
+    return compared is not None
 
 
 @pytest.mark.parametrize("case", CASES)
