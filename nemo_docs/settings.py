@@ -118,8 +118,11 @@ class Settings:
         None, _BYTES, "Disk for what was read, of all models; auto is a fifth of what is free; 0 keeps nothing."
     )
     store_floor: int = _setting(2 * 10**9, _STATED_BYTES, "Bytes of the disk that what was read leaves free.")
-    host_memory: int = _setting(
-        0, _STATED_BYTES, "Main memory beside a GPU that keeps what was read, so that it is back without the disk."
+    host_memory: int | None = _setting(
+        None,
+        _BYTES,
+        "Main memory beside a GPU that keeps what was read, so that it is back without the disk; auto is an eighth of "
+        "what is free.",
     )
     engine_idle: float = _setting(
         900.0, Number(1, 604_800), "Seconds without a request after which the shared engine ends and frees its memory."

@@ -23,15 +23,20 @@ from nemo_docs.engine.machine import available_memory
 
 SLAB_BYTES = 1 << 27
 """Pinned at once: torch takes powers of two, and two or more blocks waste little of it."""
-SHARE = 2
-"""It takes at most one part in so many of the memory that programs can still take."""
+MOST = 2
+"""It takes at most one part in so many of the memory that programs can still take, whatever is asked for."""
+SHARE = 8
+"""And one part in so many if nothing is: pinned memory cannot be swapped, and other programs want theirs."""
 LOOK_EVERY_S = 5.0
 """An idle thread looks this often whether it is still wanted."""
 
 
-def host_bytes(wanted: int, device: torch.device) -> int:
-    """What may be taken of what is wanted: nothing where a device's memory is main memory itself."""
-    return min(wanted, available_memory() // SHARE) if wanted and device.type == "cuda" else 0
+def host_bytes(wanted: int | None, device: torch.device) -> int:
+    """What may be taken of what is wanted, None for a share: nothing where a device's memory is main memory itself."""
+    if wanted == 0 or device.type != "cuda":
+        return 0
+    free = available_memory()
+    return free // SHARE if wanted is None else min(wanted, free // MOST)
 
 
 @dataclass(eq=False)

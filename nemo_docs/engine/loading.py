@@ -61,8 +61,8 @@ class ModelSpec:
     """What that may hold; None for a share of the free disk."""
     store_floor: int = 0
     """Bytes of its disk that stay free."""
-    host_bytes: int = 0
-    """Main memory, beside a GPU, in which what is on the disk is kept, too."""
+    host_bytes: int | None = None
+    """Main memory, beside a GPU, in which what is on the disk is kept, too; None for a share of what is free."""
 
     @property
     def asks(self) -> str:

@@ -79,7 +79,7 @@ def test_unknown_table_is_refused_with_its_line(paths: Paths) -> None:
         ("kv_memory", "-4GB"),
         ("store_size", "half"),
         ("store_floor", "auto"),
-        ("host_memory", "auto"),
+        ("host_memory", "all"),
         ("language", "xx"),
         ("model", ""),
         ("model", "a\x1b[2J"),
@@ -108,6 +108,7 @@ def test_window_takes_a_number_thousands_or_auto(text: str, value: int | None) -
         ("store_size", "0", 0),
         ("store_floor", "500MB", 5 * 10**8),
         ("host_memory", "40GB", 4 * 10**10),
+        ("host_memory", "auto", None),
     ],
 )
 def test_room_for_what_was_read_is_an_amount_of_bytes(name: str, text: str, value: int | None) -> None:

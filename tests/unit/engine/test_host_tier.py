@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from nemo_docs.engine.engine import Engine
+from nemo_docs.engine.host_tier import host_bytes
 from nemo_docs.engine.keeper import BESIDE_BYTES, Keeper
+from nemo_docs.engine.machine import available_memory
 from nemo_docs.kv.chain import BLOCK_TOKENS
 from nemo_docs.kv.store import BlockStore
 from tests.tiny import tiny_model
@@ -133,3 +136,12 @@ def test_its_thread_ends_with_the_engine(tmp_path):
     assert "host-tier" in {thread.name for thread in threading.enumerate()}
     del eng
     until(lambda: gc.collect() is not None and "host-tier" not in {each.name for each in threading.enumerate()})
+
+
+def test_it_takes_a_small_share_unless_more_is_asked_for_and_nothing_where_it_would_win_nothing():
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    free = 2 * available_memory()  # others take and give back meanwhile
+    assert 0 < host_bytes(None, gpu) < free // 8
+    assert host_bytes(1 << 20, gpu) == 1 << 20
+    assert 0 < host_bytes(1 << 60, gpu) < free
+    assert [host_bytes(wanted, gpu if wanted == 0 else cpu) for wanted in (0, None, 1 << 20)] == [0, 0, 0]
