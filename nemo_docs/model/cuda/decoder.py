@@ -26,7 +26,7 @@ from nemo_docs.model.rope import RotaryTable
 
 MOST_RECORDINGS = 16
 """Shapes whose recordings are kept; each is a few megabytes."""
-PROGRAMS_PER_PROCESSOR = {False: 1, True: 3}
+PROGRAMS_PER_PROCESSOR = {False: 1, True: 2}
 """Programs of attention for each multiprocessor, by whether the caches are int8: unpacking needs more under way."""
 
 

@@ -7,7 +7,8 @@ length, other windows. Every stretch is cut into the same number of splits; a pr
 head, with the query heads that share it as rows, and leaves a normalised part and its log-sum-exp. A second kernel
 merges the parts of each query head.
 
-Keys and values are bf16 or fp16, or int8 with a scale for every token and head; arithmetic is that of the model.
+Keys and values are bf16 or fp16, or int8 with a scale for every token and head. Arithmetic is that of the model; only
+scores over int8 keys are whole numbers: queries are rounded to 16 bits for them, where bf16 has 8.
 
 Dimensions: B sequences, T new tokens of each, M = B * T, H query heads, K key/value heads, G = H / K, D head size.
 """
@@ -19,8 +20,10 @@ from torch import Tensor
 
 from nemo_docs.model.cuda.language import TRITON, jit, jit_for_any, power_of_two, tl
 
-KEYS = {False: 64, True: 128}
-"""Keys that a program looks at in one step, by whether they are int8: measured on an H200."""
+STAGES = 3
+"""Steps that a program is ahead with reading, the one at work among them."""
+SHARED_BESIDE = 1 << 15
+"""Shared memory that a program takes at most beside the keys and values that it is ahead with."""
 ADDRESSES, NUMBERS = 8, 4
 """Columns of the two tables of stretches.
 
@@ -79,27 +82,43 @@ def _write(
             tl.store(_place(addresses, stretch, value, kind) + at, held)
 
 
-_BYTES_TO_HALVES = """{
+_PAIRS_TO_HALVES = """{
 .reg .b32 bytes, bias;
 xor.b32 bytes, $2, 0x80808080;
 mov.b32 bias, 0x64806480;
-prmt.b32 $0, bytes, 0x64646464, 0x4140;
-prmt.b32 $1, bytes, 0x64646464, 0x4342;
+prmt.b32 $0, bytes, 0x64646464, 0x4240;
+prmt.b32 $1, bytes, 0x64646464, 0x4341;
 sub.f16x2 $0, $0, bias;
 sub.f16x2 $1, $1, bias;
 }"""
-ASSEMBLY = tl.constexpr(_BYTES_TO_HALVES) if TRITON else None
-"""Four signed bytes to fp16, exactly: a byte behind 0x64 is 1,024 more than itself. Casts are what takes longest."""
+ASSEMBLY = tl.constexpr(_PAIRS_TO_HALVES) if TRITON else None
+"""The lower and the upper of two signed bytes to fp16, exactly: a byte behind 0x64 is 1,024 more than itself."""
 
 
 @jit
-def _multiplied(held, kind: tl.constexpr, FAST: tl.constexpr):
-    """Keys or values as the matrix units take them."""
-    if FAST:  # noqa: SIM108 - a kernel's branch is taken when it is compiled
-        held = tl.inline_asm_elementwise(ASSEMBLY, "=r,=r,r", [held], tl.float16, True, 4)
+def _halves(pairs, kind: tl.constexpr, FAST: tl.constexpr):
+    """The even and the odd columns of codes that were read two at a time, as the matrix units take them.
+
+    Numbers of two bytes reach the units without a way through shared memory as halves; bytes do not.
+    """
+    if FAST:
+        even, odd = tl.inline_asm_elementwise(ASSEMBLY, "=r,=r,r", [pairs], (tl.float16, tl.float16), True, 2)
     else:
-        held = held.to(kind)
-    return held
+        even, odd = ((pairs << 8) >> 8).to(kind), (pairs >> 8).to(kind)
+    return even, odd
+
+
+@jit
+def _in_two(query):
+    """Queries as codes of a first and a second byte: `(254 * high + low) * unit`, to 16 bits of the largest in a row.
+
+    So products with codes of keys are whole numbers, and keys need no cast.
+    """
+    wide = query.to(tl.float32)
+    step = tl.maximum(tl.max(tl.abs(wide), axis=1) / 127.0, SMALLEST_SCALE)
+    high = wide / step[:, None] + ROUNDER - ROUNDER
+    low = (wide / step[:, None] - high) * 254.0 + ROUNDER - ROUNDER
+    return high.to(tl.int8), low.to(tl.int8), step / 254.0
 
 
 @jit_for_any("tokens", "layer")
@@ -118,47 +137,68 @@ def _split(
     begin = split * share
     end = tl.minimum(begin + share, keys)
     kind = q.dtype.element_ty
-    stored = tl.int8 if INT8 else kind
     layers, between = tl.load(addresses + stretch * 8 + 4), tl.load(addresses + stretch * 8 + 5)
-    k = _place(addresses, stretch, 0, stored) + layer * layers + kv * between
-    v = _place(addresses, stretch, 1, stored) + layer * layers + kv * between
-    if INT8:
-        layers, between = tl.load(addresses + stretch * 8 + 6), tl.load(addresses + stretch * 8 + 7)
-        k_scales = _place(addresses, stretch, 2, tl.bfloat16) + layer * layers + kv * between
-        v_scales = _place(addresses, stretch, 3, tl.bfloat16) + layer * layers + kv * between
+    start = layer * layers + kv * between
     row = tl.arange(0, ROWS)  # query heads of this key/value head, token by token
     column = tl.arange(0, SIZE)
+    half = tl.arange(0, SIZE // 2)
     used = row < GROUP * tokens
     token, head = row // GROUP, kv * GROUP + row % GROUP
     at = ((sequence * tokens + token) * (KV_HEADS * GROUP) + head)[:, None] * SIZE + column[None, :]
     query = tl.load(q + at, mask=used[:, None], other=0.0)
-    if FAST:
-        query = query.to(tl.float16)
     limit = length + follows * (token + 1)  # a new token sees itself and those before it
     highest = tl.full((ROWS,), float("-inf"), tl.float32)
-    total = tl.zeros((ROWS,), tl.float32)
-    summed = tl.zeros((ROWS, SIZE), tl.float32)
+    totals = tl.zeros((ROWS, KEYS), tl.float32)  # summed at the end: a sum across threads costs a barrier
+    if INT8:
+        k = _place(addresses, stretch, 0, tl.int8) + start
+        v = _place(addresses, stretch, 1, tl.int16) + start // 2
+        layers, between = tl.load(addresses + stretch * 8 + 6), tl.load(addresses + stretch * 8 + 7)
+        k_scales = _place(addresses, stretch, 2, tl.bfloat16) + layer * layers + kv * between
+        v_scales = _place(addresses, stretch, 3, tl.bfloat16) + layer * layers + kv * between
+        high, low, unit = _in_two(query)
+        unit *= factor
+        even = tl.zeros((ROWS, SIZE // 2), tl.float32)
+        odd = tl.zeros((ROWS, SIZE // 2), tl.float32)
+        key = begin + tl.arange(0, KEYS)
+        next_k_scale = tl.load(k_scales + key, mask=key < end, other=0.0)
+        next_v_scale = tl.load(v_scales + key, mask=key < end, other=0.0)
+    else:
+        k, v = _place(addresses, stretch, 0, kind) + start, _place(addresses, stretch, 1, kind) + start
+        summed = tl.zeros((ROWS, SIZE), tl.float32)
     for first in range(begin, end, KEYS):
         key = first + tl.arange(0, KEYS)
         inside = key < end
         cell = key[:, None] * SIZE + column[None, :]
-        held = tl.load(tl.multiple_of(k + cell, (16, 16)), mask=inside[:, None], other=0)
-        scores = tl.dot(query, tl.trans(_multiplied(held, kind, FAST)), input_precision="ieee") * factor  # [R, KEYS]
+        if INT8:  # scales are too narrow to be copied ahead by the hardware, so they are asked for a step before
+            k_scale, v_scale = next_k_scale.to(tl.float32), next_v_scale.to(tl.float32)
+            next_k_scale = tl.load(k_scales + key + KEYS, mask=key + KEYS < end, other=0.0)
+            next_v_scale = tl.load(v_scales + key + KEYS, mask=key + KEYS < end, other=0.0)
+        held = tl.trans(tl.load(tl.multiple_of(k + cell, (16, 16)), mask=inside[:, None], other=0))
         if INT8:
-            scores *= tl.load(k_scales + key, mask=inside, other=0.0).to(tl.float32)[None, :]
+            products = tl.dot(high, held) * 254 + tl.dot(low, held)  # int32, below 2^30
+            scores = products.to(tl.float32) * unit[:, None] * k_scale[None, :]  # [R, KEYS]
+        else:
+            scores = tl.dot(query, held, input_precision="ieee") * factor
         scores = tl.where(inside[None, :] & (key[None, :] < limit[:, None]), scores, float("-inf"))
         higher = tl.maximum(highest, tl.max(scores, axis=1))
         level = tl.where(higher == float("-inf"), 0.0, higher)  # a row that sees none of these keys
         shares = tl.exp(scores - level[:, None])
         before = tl.exp(highest - level)
-        total = total * before + tl.sum(shares, axis=1)
+        totals = totals * before[:, None] + shares
         if INT8:
-            shares *= tl.load(v_scales + key, mask=inside, other=0.0).to(tl.float32)[None, :]
-        held = tl.load(tl.multiple_of(v + cell, (16, 16)), mask=inside[:, None], other=0)
-        summed = summed * before[:, None] + tl.dot(
-            shares.to(query.dtype), _multiplied(held, kind, FAST), input_precision="ieee"
-        )
+            pair = key[:, None] * (SIZE // 2) + half[None, :]
+            pairs = tl.load(tl.multiple_of(v + pair, (16, 16)), mask=inside[:, None], other=0)
+            even_values, odd_values = _halves(pairs, kind, FAST)
+            shares = (shares * v_scale[None, :]).to(even_values.dtype)
+            even = even * before[:, None] + tl.dot(shares, even_values, input_precision="ieee")
+            odd = odd * before[:, None] + tl.dot(shares, odd_values, input_precision="ieee")
+        else:
+            held = tl.load(tl.multiple_of(v + cell, (16, 16)), mask=inside[:, None], other=0)
+            summed = summed * before[:, None] + tl.dot(shares.to(kind), held, input_precision="ieee")
         highest = higher
+    if INT8:
+        summed = tl.reshape(tl.join(even, odd), (ROWS, SIZE))
+    total = tl.sum(totals, axis=1)
     seen = total > 0.0
     total = tl.where(seen, total, 1.0)
     lse = tl.where(seen, highest + tl.log(total), float("-inf")) + tl.load(weights + stretch)
@@ -196,6 +236,18 @@ def _gather(
         total = total * before + tl.sum(shares, axis=0)
         highest = higher
     tl.store(out + (row * KV_HEADS * GROUP + head) * SIZE + column, (summed / total).to(out.dtype.element_ty))
+
+
+def keys_at_once(size: int, dtype: torch.dtype, device: torch.device, *, int8: bool) -> int:
+    """Keys that a program looks at in one step: 128, or 64 where they do not fit into a processor's shared memory.
+
+    On an H200 128 cost 0.93 of 64; other cards than those for servers cannot hold them in bf16.
+    """
+    if int8 or device.type != "cuda":
+        return 128 if int8 else 64
+    ahead = (STAGES - 1) * 2 * 128 * size * dtype.itemsize
+    held = torch.cuda.get_device_properties(device).shared_memory_per_multiprocessor
+    return 128 if ahead + SHARED_BESIDE <= held else 64
 
 
 class Stretches:
@@ -267,11 +319,11 @@ class Stretches:
             layer,
             self.tokens,
             self.size**-0.5,
-            KEYS=KEYS[self.int8],
+            KEYS=keys_at_once(self.size, q.dtype, q.device, int8=self.int8),
             INT8=self.int8,
             FAST=self.int8 and q.is_cuda,
             num_warps=4,
-            num_stages=3,
+            num_stages=STAGES,
             **shared,
         )
         _gather[(len(q), self.n_heads)](
