@@ -107,7 +107,7 @@ def _promising(
             common.append(term)
             continue
         rare.append(term)
-        entries = _entries(rows, term, collection, scope, budget)
+        entries = _entries(rows, term, collection, scope, budget) if term.passages else {}
         gains = [term.weight * count * (_K1 + 1) / (count + _K1) for count in range(_MOST + 1)]
         for passage, count in entries.items():
             promise[passage] += gains[count] if count < _MOST else gains[_MOST]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
@@ -98,13 +99,14 @@ def held(found: Iterable[sqlite3.Row], terms: Sequence[Term], collection: Collec
         terms: Of the query, in this language.
         collection: The language.
     """
-    needles = [(f" {term.text} ", term.text if _may_be_part(term, collection) else "") for term in terms]
+    needles = [(term.text, term.text if _may_be_part(term, collection) else "") for term in terms]
     holding = {}
     for passage, text, language, words, alternates in found:
         if language != collection.language:
             continue
-        spaced = f" {words} {alternates} ".replace(" ", "  ")  # a space for each of two neighbours
-        counts = [spaced.count(needle) or (PART_WEIGHT if part and part in spaced else 0) for needle, part in needles]
+        every = f"{words} {alternates}"
+        present = Counter(every.split(" "))
+        counts = [present.get(term) or (PART_WEIGHT if part and part in every else 0) for term, part in needles]
         holding[passage] = Held(text, words.count(" ") + 1, counts)
     return holding
 
