@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nemo_docs.answering.events import Progress, Warn
 from nemo_docs.answering.preread import read_window
@@ -29,10 +28,8 @@ from nemo_docs.engine.protocol import Finished
 from nemo_docs.errors import EngineStopped, LibraryError, NemoDocsError, NothingFound
 from nemo_docs.library.reader import LibraryReader
 from nemo_docs.library.reading_queue import QueuedDocument, QueueState, ReadingQueue
+from nemo_docs.library.turns import is_taken, turn
 from nemo_docs.paths import private_folder
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
 
 LOOK_S = 0.25
 """How often somebody who reads looks what has become of the queue, and somebody who waits whether it is his turn."""
@@ -49,8 +46,8 @@ def is_being_read(state: Path) -> bool:
     """
     if not state.is_dir():
         return False
-    lock = _lock(state)
-    if _is_taken(lock):
+    lock = turn(state / "reading.lock")
+    if is_taken(lock):
         lock.release()
         return False
     return True
@@ -86,10 +83,10 @@ def read_queue(
         LibraryError: If the library cannot be used.
     """
     queue = ReadingQueue(library)
-    lock = _lock(private_folder(state))
+    lock = turn(private_folder(state) / "reading.lock")
     is_told = False
     while _next(queue.items(), None) and not cancelled():
-        if not _is_taken(lock):
+        if not is_taken(lock):
             if not is_told:
                 yield Waiting("reader")
             is_told = True
@@ -278,20 +275,3 @@ def _next(items: Sequence[QueuedDocument], window: int | None) -> list[QueuedDoc
     """The documents whose turn it is: one, or all of a batch that share windows."""
     waiting = [item for item in items if item.is_next]
     return [item for item in waiting if item.batch == waiting[0].batch] if window else waiting[:1]
-
-
-def _lock(state: Path) -> BaseFileLock:
-    from filelock import FileLock
-
-    return FileLock(state / "reading.lock", mode=0o600, thread_local=False)
-
-
-def _is_taken(lock: BaseFileLock) -> bool:
-    """Take the lock, if nobody has it; the system lets it go if the process is killed."""
-    from filelock import Timeout
-
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    return True

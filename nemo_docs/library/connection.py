@@ -33,12 +33,14 @@ def connect_read_only(path: Path, *, schema: int = 1) -> sqlite3.Connection | No
     """A read-only connection, or None if the file holds no library yet.
 
     Args:
-        path: The database; must be there.
+        path: The database; need not exist.
         schema: What the caller wants to read came with this one; an earlier one counts as no library yet.
 
     Raises:
         LibraryError: If the file is not a library, or belongs to a newer program.
     """
+    if not is_file(path):
+        return None
     # Reading a WAL database takes files beside it. Where they can neither be found nor made (a disk mounted to be read,
     # a library of somebody else's) nothing else may be writing either: then the file alone is read.
     alone = not os.path.exists(f"{path}-wal") and not os.access(path.parent, os.W_OK)

@@ -161,7 +161,7 @@ class Conversations:
 
     @contextmanager
     def _reading(self) -> Iterator[Callable[..., Any]]:
-        connection = connect_read_only(self._path, schema=_SCHEMA) if is_file(self._path) else None
+        connection = connect_read_only(self._path, schema=_SCHEMA)
         if connection is None:
             yield lambda *_: ()
             return

@@ -66,7 +66,7 @@ class ReadingQueue:
 
     def items(self) -> list[QueuedDocument]:
         """The documents in the order in which they are read."""
-        connection = connect_read_only(self._path, schema=_SCHEMA) if is_file(self._path) else None
+        connection = connect_read_only(self._path, schema=_SCHEMA)
         if connection is None:
             return []
         with closing(connection), database_errors(self._path):

@@ -18,7 +18,6 @@ from nemo_docs.library.connection import (
     connect_read_only,
     connect_to_write,
     database_errors,
-    is_file,
     path_to_column,
     transaction,
 )
@@ -56,7 +55,7 @@ class WatchedFolders:
 
     def items(self) -> list[WatchedFolder]:
         """The folders in the order of their paths."""
-        connection = connect_read_only(self._path, schema=_SCHEMA) if is_file(self._path) else None
+        connection = connect_read_only(self._path, schema=_SCHEMA)
         if connection is None:
             return []
         with closing(connection), database_errors(self._path):

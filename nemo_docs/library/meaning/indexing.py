@@ -18,12 +18,12 @@ from nemo_docs.library.connection import connect_to_write, database_errors, is_f
 from nemo_docs.library.meaning import model, storing
 from nemo_docs.library.meaning.embedder import Embedder
 from nemo_docs.library.meaning.storing import Pending
+from nemo_docs.library.turns import is_taken, turn
 from nemo_docs.paths import private_folder
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from filelock import BaseFileLock
 
 _PAGES_AT_ONCE = 16
 _LOOK_S = 0.25
@@ -100,10 +100,10 @@ def index(
     if not is_file(library):
         yield MeaningDone(0, 0, 0.0, 0)
         return
-    lock = _lock(private_folder(state))
+    lock = turn(private_folder(state) / "meaning.lock")
     try:
         is_told = False
-        while not _is_taken(lock) and not cancelled():
+        while not is_taken(lock) and not cancelled():
             if not is_told:
                 yield MeaningWaits()
             is_told = True
@@ -168,20 +168,3 @@ class _Work:
     def _rows(self, sql: str, values: Any = ()) -> list[sqlite3.Row]:
         with database_errors(self._path):
             return self._connection.execute(sql, values).fetchall()
-
-
-def _lock(state: Path) -> BaseFileLock:
-    from filelock import FileLock
-
-    return FileLock(state / "meaning.lock", mode=0o600, thread_local=False)
-
-
-def _is_taken(lock: BaseFileLock) -> bool:
-    """Take the lock, if nobody has it; the system lets it go if the process is killed."""
-    from filelock import Timeout
-
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    return True
