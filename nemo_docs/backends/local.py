@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from nemo_docs.backends.base import BackendEvent, Cancelled, Piece, never
 from nemo_docs.backends.detokenise import Detokeniser
 from nemo_docs.backends.speed import Speed
-from nemo_docs.engine.loading import ModelSpec, TokenEngine, expected_plan
+from nemo_docs.engine.loading import TokenEngine, expected_plan
 from nemo_docs.engine.memory_plan import MemoryPlan
 from nemo_docs.engine.protocol import (
     BatchRequest,
@@ -24,6 +24,7 @@ from nemo_docs.engine.protocol import (
     StepEnded,
     Token,
 )
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.engine.stored import StoredPrompts
 from nemo_docs.model.folder import ModelFiles
 from nemo_docs.model.template import Template

@@ -8,7 +8,8 @@ from pathlib import Path
 from nemo_docs.backends.local import LocalBackend
 from nemo_docs.backends.speed import Speed
 from nemo_docs.engine.in_process import InProcessEngine
-from nemo_docs.engine.loading import ModelSpec, TokenEngine, load_engine
+from nemo_docs.engine.loading import TokenEngine, load_engine
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.model.folder import ModelFiles, open_model
 from nemo_docs.model.weights.random import RandomModel
 from nemo_docs.settings import Settings

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nemo_docs.engine.loading import ModelSpec
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.errors import NemoDocsError
 from nemo_docs.kv import catalogue
 from nemo_docs.kv.identity import Identity

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nemo_docs.engine.loading import ModelSpec
 from nemo_docs.engine.parts import leading_part
 from nemo_docs.engine.prefix import prefix_of
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.kv.catalogue import find_identity, held, is_empty
 from nemo_docs.kv.identity import Identity
 

@@ -27,8 +27,9 @@ import psutil
 import torch
 
 from nemo_docs import settings
-from nemo_docs.engine.loading import ModelSpec, load_engine
+from nemo_docs.engine.loading import load_engine
 from nemo_docs.engine.plan import chunk_plan
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.kv.cache import KVCache
 from nemo_docs.model.catalogue import WheelSource, entry_for
 from nemo_docs.model.folder import ModelFiles, open_model

@@ -25,11 +25,11 @@ from typing import Any
 
 import torch
 
-from nemo_docs.engine.loading import ModelSpec
 from nemo_docs.engine.process.link import Link
 from nemo_docs.engine.process.shared import SharedEngine
 from nemo_docs.engine.process.wire import Run, encode
 from nemo_docs.engine.protocol import Finished, Free, Prefilled, Request, Token
+from nemo_docs.engine.spec import ModelSpec
 from tests.benchmarks.machine import commit, processor
 
 WRITTEN = 32

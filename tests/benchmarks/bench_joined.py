@@ -34,7 +34,7 @@ import torch
 
 from nemo_docs.answering.prompt import Prompts
 from nemo_docs.engine.engine import Engine
-from nemo_docs.engine.loading import ModelSpec, load_engine
+from nemo_docs.engine.loading import load_engine
 from nemo_docs.engine.protocol import (
     BatchRequest,
     Finished,
@@ -46,6 +46,7 @@ from nemo_docs.engine.protocol import (
     Token,
     Windows,
 )
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.library.clean import clean
 from nemo_docs.model.accelerating import accelerate
 from nemo_docs.model.folder import ModelFiles

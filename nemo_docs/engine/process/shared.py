@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 
 from nemo_docs import errors
-from nemo_docs.engine.loading import Cancelled, ModelSpec, OnLayer
+from nemo_docs.engine.loading import Cancelled, OnLayer
 from nemo_docs.engine.memory_plan import MemoryPlan
 from nemo_docs.engine.process.link import Gone, Link, Talk
 from nemo_docs.engine.process.wire import (
@@ -23,6 +23,7 @@ from nemo_docs.engine.process.wire import (
     Status,
 )
 from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Finished, OfOne, Request, ScoreRequest
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.errors import NemoDocsError
 
 _WAKE_EVERY_S = 0.03

@@ -19,9 +19,10 @@ from time import monotonic
 from nemo_docs import crash
 from nemo_docs.engine.exhaustion import empty_device_caches, is_exhaustion, let_go, ran_out
 from nemo_docs.engine.in_process import InProcessEngine
-from nemo_docs.engine.loading import ModelSpec, load_engine
+from nemo_docs.engine.loading import load_engine
 from nemo_docs.engine.process.wire import Done, FromEngine, Happened, Layers, Refused
 from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Finished, Request, ScoreRequest
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.errors import EngineStopped, NemoDocsError
 
 SLICE_S = 0.1

@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 
 from nemo_docs import __version__
 from nemo_docs.engine import protocol
-from nemo_docs.engine.loading import ModelSpec
 from nemo_docs.engine.memory_plan import Item, MemoryPlan
 from nemo_docs.engine.protocol import BatchRequest, EngineEvent, Request, ScoreRequest
+from nemo_docs.engine.spec import ModelSpec
 
 VERSION = 1
 """Of the messages; a process that speaks another one is replaced."""

@@ -18,7 +18,8 @@ PRELUDE = """
 import json, resource, sys
 import psutil
 from dataclasses import asdict
-from nemo_docs.engine.loading import ModelSpec, load_engine
+from nemo_docs.engine.loading import load_engine
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.engine.protocol import Finished, Free, Request
 from nemo_docs.errors import NemoDocsError
 

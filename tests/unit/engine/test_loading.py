@@ -10,8 +10,9 @@ import torch
 
 from nemo_docs.engine import memory_ways
 from nemo_docs.engine.engine import Engine
-from nemo_docs.engine.loading import ModelSpec, load_engine
+from nemo_docs.engine.loading import load_engine
 from nemo_docs.engine.protocol import Free, Request, Scored, ScoreRequest, Token
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.model.weights.base import expected_shapes
 from tests.tiny import CPU, TINY, RandomWeights
 from tests.unit.model.layouts import write_gguf

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from nemo_docs.engine import machine
-from nemo_docs.engine.loading import ModelSpec, expected_plan, load_engine
+from nemo_docs.engine.loading import expected_plan, load_engine
 from nemo_docs.engine.machine import container_room, expected_device, processor_has_bf16
 from nemo_docs.engine.placing import describe
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.model.folder import ModelFiles
 
 
@@ -79,7 +80,8 @@ def test_a_plan_is_made_without_torch(tiny_folder: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from nemo_docs.engine.loading import ModelSpec, expected_plan
+from nemo_docs.engine.loading import expected_plan
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.model.folder import ModelFiles
 plan = expected_plan(ModelFiles(Path(sys.argv[1])), ModelSpec(sys.argv[1], 4096))
 print(plan.way, "torch" in sys.modules)

@@ -10,7 +10,7 @@ import torch
 
 from nemo_docs.engine.ceilings import Ceilings, measure_ceilings
 from nemo_docs.engine.engine import Engine
-from nemo_docs.engine.loading import ModelSpec, load_engine
+from nemo_docs.engine.loading import load_engine
 from nemo_docs.engine.measuring import (
     QUESTION_TOKENS,
     SHORTEST_TOKENS,
@@ -20,6 +20,7 @@ from nemo_docs.engine.measuring import (
     Skipped,
     default_lengths,
 )
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.engine.work import reading_work
 from nemo_docs.model.weights.random import RandomModel, RandomWeights
 from tests.tiny import CPU, TINY

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nemo_docs.engine.loading import ModelSpec
 from nemo_docs.engine.process.link import Link
 from nemo_docs.engine.process.shared import SharedEngine
+from nemo_docs.engine.spec import ModelSpec
 
 
 @pytest.fixture

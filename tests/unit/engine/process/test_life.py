@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 import nemo_docs
-from nemo_docs.engine.loading import ModelSpec
 from nemo_docs.engine.process.link import Link
 from nemo_docs.engine.process.shared import SharedEngine, forget
 from nemo_docs.engine.protocol import (
@@ -24,6 +23,7 @@ from nemo_docs.engine.protocol import (
     Request,
     Token,
 )
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.errors import DoesNotFit, EngineStopped
 from tests.unit.engine.process.asking import ENDLESS, SHORT, NewLink, never, tokens, until
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nemo_docs.engine.loading import ModelSpec, load_engine
+from nemo_docs.engine.loading import load_engine
 from nemo_docs.engine.process.address import Place
 from nemo_docs.engine.process.link import Link
 from nemo_docs.engine.process.shared import SharedEngine
@@ -29,6 +29,7 @@ from nemo_docs.engine.protocol import (
     Token,
     Windows,
 )
+from nemo_docs.engine.spec import ModelSpec
 from nemo_docs.errors import ContextExceeded, EngineError, SettingsError, WeightsMissing
 from tests.unit.engine.process.asking import ENDLESS, SHORT, NewLink, never, tokens, until
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from nemo_docs.engine.loading import ModelSpec
 from nemo_docs.engine.process import turns
 from nemo_docs.engine.process.turns import Job, Turns
 from nemo_docs.engine.process.wire import FromEngine, Happened
 from nemo_docs.engine.protocol import Finished, Free, Prefilled, Request, Token
+from nemo_docs.engine.spec import ModelSpec
 
 AHEAD = Request((tuple(range(1000, 3000)), (5,)))
 QUESTION = Request((tuple(range(4000, 4300)), (6,)), (Free(12, stops=()),))

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_docs.engine import protocol
-from nemo_docs.engine.loading import ModelSpec
 from nemo_docs.engine.memory_plan import Item, MemoryPlan
 from nemo_docs.engine.process import wire
+from nemo_docs.engine.spec import ModelSpec
 
 ids = st.lists(st.integers(0, 131_071), max_size=5).map(tuple)
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
