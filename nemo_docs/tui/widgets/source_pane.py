@@ -25,10 +25,11 @@ from nemo_docs.library.records import Document, Hit
 from nemo_docs.plain import printable
 from nemo_docs.tui.bindings import bindings_of
 from nemo_docs.tui.cells import one_line
-from nemo_docs.tui.desk import Desk, Leaf
+from nemo_docs.tui.desk import Desk
 from nemo_docs.tui.jobs.job import Cancelled, Job, JobEnded, JobEvent
 from nemo_docs.tui.messages import CopyWanted
 from nemo_docs.tui.page_layout import Light
+from nemo_docs.tui.shelf import Leaf
 from nemo_docs.tui.widgets.control import Control
 from nemo_docs.tui.widgets.page_bar import PageBar
 from nemo_docs.tui.widgets.page_view import PageView
