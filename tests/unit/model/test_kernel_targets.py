@@ -42,7 +42,7 @@ def test_it_fits_into_the_shared_memory_of_a_card(card, int8, monkeypatch, tmp_p
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: found)
     keys = writing.keys_at_once(128, torch.bfloat16, torch.device("cuda"), int8=int8)
     assert keys == (128 if int8 or held > 160_000 else 64)
-    for rows in (16, 32):  # of one new token, and of the eight of a draft
+    for rows in (16, 32, 64):  # of one new token, of the eight of a draft, of a chunk of sixteen
         command = [sys.executable, "-c", COMPILE, *map(str, (card, keys, rows, int(int8)))]
         done = subprocess.run(
             command,
