@@ -99,14 +99,14 @@ def held(found: Iterable[sqlite3.Row], terms: Sequence[Term], collection: Collec
         terms: Of the query, in this language.
         collection: The language.
     """
-    needles = [(term.text, term.text if _may_be_part(term, collection) else "") for term in terms]
+    wanted = [(term.text, _may_be_part(term, collection)) for term in terms]
     holding = {}
     for passage, text, language, words, alternates in found:
         if language != collection.language:
             continue
         every = f"{words} {alternates}"
         present = Counter(every.split(" "))
-        counts = [present.get(term) or (PART_WEIGHT if part and part in every else 0) for term, part in needles]
+        counts = [present.get(term) or (PART_WEIGHT if is_part and term in every else 0) for term, is_part in wanted]
         holding[passage] = Held(text, words.count(" ") + 1, counts)
     return holding
 
